@@ -1,15 +1,27 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Ergon.Drivers;
+using Ergon.Engine;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ergon;
 
 /// <summary>The one implementation of <see cref="IExecutor"/>: owns the life-cycle; the driver does what the backend must do.</summary>
 public sealed partial class Executor : IExecutor
 {
+    private readonly ConcurrentDictionary<ExecutionId, Execution> _executions = new();
     private readonly IExecutionDriver _driver;
+    private readonly ExecutorOptions _options;
+    private readonly TimeProvider _time;
+    private readonly EngineContext _engine;
+    private readonly RequestValidator _validator;
+    private readonly RetentionQueue _retention;
+    private int _active;
+    private bool _disposed;
 
     /// <summary>Creates an executor on a driver, which it owns and disposes.</summary>
+    /// <exception cref="ArgumentException">The executor id of the options is not an <see cref="Identifier"/>.</exception>
     public Executor(
         IExecutionDriver driver,
         ExecutorOptions? options = null,
@@ -18,30 +30,177 @@ public sealed partial class Executor : IExecutor
         TimeProvider? timeProvider = null)
     {
         _driver = driver;
-        _ = (options, loggerFactory, meterFactory, timeProvider);
+        _options = options ?? new ExecutorOptions();
+        _time = timeProvider ?? TimeProvider.System;
+        ExecutorId = _options.ExecutorId ?? ExecutionId.New().Value;
+        if (!Identifier.IsValid(ExecutorId)) throw new ArgumentException($"'{ExecutorId}' is not an executor id: {Identifier.Rule}.", nameof(options));
+        _validator = new RequestValidator(driver.Name, _options.AllowedVolumeRoots);
+        _retention = new RetentionQueue(_time, Release);
+        _engine = new EngineContext
+        {
+            Driver = driver,
+            Options = _options,
+            ExecutorId = ExecutorId,
+            Time = _time,
+            Logger = (ILogger?)loggerFactory?.CreateLogger<Executor>() ?? NullLogger.Instance,
+            Telemetry = new ErgonTelemetry(meterFactory, driver.Name),
+            Events = new EventHub(_time),
+            Calls = new DriverCalls(driver, _options.DriverTimeout, _time),
+            Storage = new Lazy<ExecutorStorage>(() => ExecutorStorage.Open(_options.DataDirectory, ExecutorId)),
+        };
     }
 
-    /// <summary>Finds again what a former process with the same executor id left: see the contract.</summary>
-    public Task RecoverAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException(_driver.Name);
-#pragma warning disable CS1591
+    /// <inheritdoc/>
     public string Name => _driver.Name;
-    public string ExecutorId => "";
-    public Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<ExecutionResult> RunAsync(ExecutionRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<ExecutionResult> WaitAsync(ExecutionId executionId, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task CancelAsync(ExecutionId executionId, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public IAsyncEnumerable<LogEntry> GetLogStreamAsync(LogStreamRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task PauseAsync(ExecutionId executionId, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task ResumeAsync(ExecutionId executionId, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task SignalAsync(ExecutionId executionId, Signal signal, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<IExecSession> ExecAsync(ExecutionId executionId, ExecRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<ExecutionInfo> GetStatusAsync(ExecutionId executionId, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<ExecutionInfo> WaitForStatusAsync(ExecutionId executionId, ExecutionStatus status, TimeSpan timeout, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<IReadOnlyList<ExecutionInfo>> ListAsync(ListRequest? request = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public IAsyncEnumerable<ExecutionStats> GetStatsAsync(ExecutionId executionId, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public IAsyncEnumerable<ExecutionEvent> WatchAsync(WatchRequest? request = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task RemoveAsync(ExecutionId executionId, TimeSpan timeout, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task CleanupAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    public Task<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken = default) => _driver.FingerprintAsync(cancellationToken).AsTask();
-    public ValueTask DisposeAsync() => _driver.DisposeAsync();
+
+    /// <inheritdoc/>
+    public string ExecutorId { get; }
+
+    /// <inheritdoc/>
+    public async Task<ExecutionResult> RunAsync(ExecutionRequest request, CancellationToken cancellationToken = default)
+    {
+        await StartAsync(request, cancellationToken);
+        try
+        {
+            return await WaitAsync(request.ExecutionId, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await StopAndWaitAsync(Find(request.ExecutionId), kill: false, CancellationToken.None);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<ExecutionResult> WaitAsync(ExecutionId executionId, CancellationToken cancellationToken = default)
+    {
+        var execution = Find(executionId);
+        if (execution.Result is { } pending) return await pending.WaitAsync(cancellationToken);
+        if (execution.Released) throw Released(execution);
+        try
+        {
+            return await ExecutorStorage.LoadResultAsync(execution, cancellationToken);
+        }
+        catch (ExecutorException) when (execution.Released)
+        {
+            throw Released(execution);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task CancelAsync(ExecutionId executionId, CancellationToken cancellationToken = default)
+    {
+        var execution = Find(executionId);
+        return execution.Info.IsTerminal ? throw Concluded(execution) : StopAndWaitAsync(execution, kill: false, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<ExecutionInfo> GetStatusAsync(ExecutionId executionId, CancellationToken cancellationToken = default) =>
+        Task.FromResult(Find(executionId).Info);
+
+    /// <inheritdoc/>
+    public async Task<ExecutionInfo> WaitForStatusAsync(
+        ExecutionId executionId, ExecutionStatus status, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        var execution = Find(executionId);
+        using var deadline = new CancellationTokenSource(timeout, _time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        while (true)
+        {
+            var info = execution.Info;
+            if (info.Status == status) return info;
+            if (info.IsTerminal)
+                throw new ExecutorException(ErrorCode.InvalidState, $"Execution '{executionId}' ended with '{info.Status}' and will never be '{status}'.", executionId);
+            if (!_executions.ContainsKey(executionId)) throw NotFound(executionId);
+            try
+            {
+                await execution.ChangedSince(info).WaitAsync(linked.Token);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                throw new ExecutorException(
+                    ErrorCode.WaitTimedOut, $"Execution '{executionId}' was '{info.Status}' and not '{status}' for {Duration.Format(timeout)}.", executionId);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ExecutionInfo>> ListAsync(ListRequest? request = null, CancellationToken cancellationToken = default)
+    {
+        request ??= new ListRequest();
+        return Task.FromResult<IReadOnlyList<ExecutionInfo>>([.. _executions.Values
+            .Select(e => e.Info)
+            .Where(info => request.JobId is not { } job || info.JobId == job)
+            .Where(info => request.Statuses.Count == 0 || request.Statuses.Contains(info.Status))
+            .Where(info => request.Labels.All(l => info.Labels.TryGetValue(l.Key, out var value) && value == l.Value))
+            .OrderBy(info => info.CreatedAt)]);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<LogEntry> GetLogStreamAsync(LogStreamRequest request, CancellationToken cancellationToken = default)
+    {
+        var execution = Find(request.ExecutionId);
+        if (request.JobId is { } job && execution.Request.JobId != job)
+            throw new ExecutorException(ErrorCode.ExecutionNotFound, $"Execution '{request.ExecutionId}' belongs to job '{execution.Request.JobId}', not '{job}'.", request.ExecutionId);
+        if (execution.Released) throw Released(execution);
+        var start = request.Tail ? execution.Log.Position : default;
+        return execution.Log.OpenReader(start).ReadAsync(request.Follow, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<ExecutionEvent> WatchAsync(WatchRequest? request = null, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _engine.Events.Watch(request ?? new WatchRequest(), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            ExecutorFingerprint? fingerprint = null;
+            await _engine.Calls.RunAsync("tell what it can do", null, async token => fingerprint = await _driver.FingerprintAsync(token), cancellationToken);
+            return fingerprint!;
+        }
+        catch (ExecutorException e)
+        {
+            return new ExecutorFingerprint
+            {
+                Executor = Name,
+                Available = false,
+                Problems = [new FingerprintProblem(e.Message, "Look at the backend's own log, repair or restart it, and try again.")],
+            };
+        }
+    }
+
+    private static async Task StopAndWaitAsync(Execution execution, bool kill, CancellationToken cancellationToken)
+    {
+        execution.RequestStop(StopCause.Cancelled, kill);
+        await execution.Ended.WaitAsync(cancellationToken);
+    }
+
+    private Execution Find(ExecutionId id)
+    {
+        ThrowIfClosed();
+        return _executions.TryGetValue(id, out var execution) ? execution : throw NotFound(id);
+    }
+
+    private void ThrowIfClosed()
+    {
+        if (_disposed) throw new ExecutorException(ErrorCode.ExecutorClosed, $"The executor '{Name}' has been disposed.");
+    }
+
+    private ExecutorException NotFound(ExecutionId id) =>
+        new(ErrorCode.ExecutionNotFound, $"The executor '{Name}' knows no execution '{id}'. It was never started here, or has been removed.", id);
+
+    private static ExecutorException Concluded(Execution execution) => new(
+        ErrorCode.ExecutionAlreadyConcluded,
+        $"Execution '{execution.Id}' has ended already: {execution.Info.Reason}, exit code {execution.Info.ExitCode}.",
+        execution.Id);
+
+    private static ExecutorException Released(Execution execution) => new(
+        ErrorCode.ExecutionAlreadyConcluded,
+        $"Execution '{execution.Id}' has ended ({execution.Info.Reason}, exit code {execution.Info.ExitCode}), and its result and log are no longer retained. Ask for a longer persist_logs.",
+        execution.Id);
 }

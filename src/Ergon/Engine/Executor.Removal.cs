@@ -1,0 +1,95 @@
+using Ergon.Engine;
+
+namespace Ergon;
+
+public sealed partial class Executor
+{
+    /// <inheritdoc/>
+    public async Task RemoveAsync(ExecutionId executionId, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        var execution = Find(executionId);
+        using var deadline = new CancellationTokenSource(timeout, _time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            await StopAndWaitAsync(execution, kill: true, linked.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ExecutorException(
+                ErrorCode.WaitTimedOut,
+                $"Execution '{executionId}' could not be removed within {Duration.Format(timeout)}; its kill goes on. Try again with more time.",
+                executionId);
+        }
+
+        Forget(execution);
+    }
+
+    /// <inheritdoc/>
+    public async Task CleanupAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfClosed();
+        var known = _executions.Values.ToList();
+        await Task.WhenAll(known.Select(e => StopAndWaitAsync(e, kill: true, cancellationToken)));
+        known.ForEach(Forget);
+        var keep = _executions.Keys.ToHashSet();
+        await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), cancellationToken);
+        foreach (var directory in _engine.Storage.Value.ListDirectories())
+            if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || !_executions.ContainsKey(id)) ExecutorStorage.Delete(directory);
+    }
+
+    /// <summary>Ends the executor: running executions are cancelled or left to run on, as <see cref="ExecutorOptions.DisposeBehavior"/> says.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, true)) return;
+        while (_executions.Values.Where(e => !e.Ended.IsCompleted).ToList() is { Count: > 0 } open)
+        {
+            foreach (var execution in open)
+            {
+                if (_options.DisposeBehavior == DisposeBehavior.Detach && execution.Info.Status != ExecutionStatus.Pending) execution.RequestDetach();
+                else execution.RequestStop(StopCause.Cancelled);
+            }
+
+            await Task.WhenAll(open.Select(e => e.Ended));
+        }
+
+        await Task.WhenAll(_executions.Values.Select(e => e.Supervision));
+        _engine.Events.Close();
+        _retention.Dispose();
+        foreach (var execution in _executions.Values) execution.Dispose();
+        await _driver.DisposeAsync();
+        if (_engine.Storage.IsValueCreated) _engine.Storage.Value.Dispose();
+        _engine.Telemetry.Dispose();
+    }
+
+    private void Retain(Execution execution)
+    {
+        var retention = execution.Request.PersistLogs ?? _options.DefaultPersistLogs;
+        var finished = execution.Info.FinishedAt ?? _time.GetUtcNow();
+        if (retention < DateTimeOffset.MaxValue - finished) _retention.Add(execution.Id, finished + retention);
+    }
+
+    // Called when the retention is over: the execution stays known, so that its id is not used again by accident.
+    private void Release(ExecutionId id)
+    {
+        if (!_executions.TryGetValue(id, out var execution) || !execution.Info.IsTerminal) return;
+        try
+        {
+            execution.Release();
+            ExecutorStorage.Release(execution.Directory, execution.Info);
+        }
+        catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException)
+        {
+            EngineLog.ReleaseFailed(_engine.Logger, id, e);
+        }
+    }
+
+    private void Forget(Execution execution)
+    {
+        // Removed by somebody else meanwhile, or never came to run: then there is nothing left to do.
+        if (!_executions.TryRemove(new KeyValuePair<ExecutionId, Execution>(execution.Id, execution))) return;
+        execution.Dispose();
+        ExecutorStorage.Delete(execution.Directory);
+        execution.Publish(ExecutionEventType.Removed);
+    }
+}

@@ -1,0 +1,193 @@
+using Ergon.Drivers;
+using Ergon.Engine;
+using Ergon.Logs;
+
+namespace Ergon;
+
+public sealed partial class Executor
+{
+    /// <inheritdoc/>
+    public async Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default)
+    {
+        ThrowIfClosed();
+        cancellationToken.ThrowIfCancellationRequested();
+        var problems = new RequestProblems();
+        var resolved = _validator.Validate(request, problems);
+        if (request.EngineSpec.Type == Name) _driver.Validate(resolved, problems);
+        problems.ThrowIfAny(request.ExecutionId);
+
+        var begun = _time.GetTimestamp();
+        var execution = Reserve(resolved);
+        execution.Activity = _engine.Telemetry.BeginExecution(resolved);
+        execution.Publish(ExecutionEventType.Created);
+        await PrepareAndStartAsync(execution, cancellationToken);
+        _engine.Telemetry.Started(_time.GetElapsedTime(begun));
+        EngineLog.Started(_engine.Logger, execution.Id, resolved.JobId, _time.GetElapsedTime(begun));
+    }
+
+    private Execution Reserve(ExecutionRequest request)
+    {
+        if (_executions.TryGetValue(request.ExecutionId, out var known)) throw AlreadyKnown(known, request);
+        if (Interlocked.Increment(ref _active) > _options.MaxConcurrentExecutions)
+        {
+            Interlocked.Decrement(ref _active);
+            throw new ExecutorException(
+                ErrorCode.ResourcesUnavailable, $"The executor '{Name}' already has {_options.MaxConcurrentExecutions} executions. Try again when one has ended.", request.ExecutionId);
+        }
+
+        var info = new ExecutionInfo
+        {
+            JobId = request.JobId,
+            ExecutionId = request.ExecutionId,
+            Executor = Name,
+            Status = ExecutionStatus.Pending,
+            CreatedAt = _time.GetUtcNow(),
+            Labels = request.Labels,
+        };
+
+        // The entry in the dictionary is the reservation: of two concurrent starts exactly one adds it.
+        var directory = _engine.Storage.Value.DirectoryOf(request.ExecutionId);
+        var log = OutputLog.Create(ExecutorStorage.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
+        var execution = new Execution(request, info, log, directory, _engine.Events);
+        if (!_executions.TryAdd(request.ExecutionId, execution))
+        {
+            Interlocked.Decrement(ref _active);
+            execution.Dispose();
+            throw AlreadyKnown(_executions.GetValueOrDefault(request.ExecutionId), request);
+        }
+
+        // Disposal ends what it finds in the dictionary; what came too late to be found ends itself.
+        if (_disposed) execution.RequestStop(StopCause.Cancelled);
+        _engine.Telemetry.Reserved();
+        return execution;
+    }
+
+    private async Task PrepareAndStartAsync(Execution execution, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(execution.Request.Timeouts.Prepare, _time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, execution.PrepareCancelled, cancellationToken);
+        Action undoResults = static () => { };
+        try
+        {
+            linked.Token.ThrowIfCancellationRequested();
+            _engine.Storage.Value.Create(execution.Request, execution.Info);
+            undoResults = ResultsDirectory.Prepare(execution.Request);
+            var driver = await PrepareAsync(execution, linked.Token);
+            execution.Driver = driver;
+            linked.Token.ThrowIfCancellationRequested();
+            using (ErgonTelemetry.BeginPhase("start", execution.Activity))
+            {
+                await _engine.Calls.RunUntilAsync(
+                    "start the job", execution.Id, async token => { await driver.StartAsync(token); return true; }, linked.Token);
+            }
+
+            MoveToRunning(execution, driver.Ports);
+        }
+        catch (Exception e)
+        {
+            var error = StartError(execution, e, timeout, cancellationToken);
+            await UndoStartAsync(execution, undoResults, error);
+            if (error.Code == ErrorCode.Cancelled && cancellationToken.IsCancellationRequested) throw new OperationCanceledException(error.Message, error, cancellationToken);
+            throw error;
+        }
+    }
+
+    private async Task<IDriverExecution> PrepareAsync(Execution execution, CancellationToken cancellationToken)
+    {
+        using var phase = ErgonTelemetry.BeginPhase("prepare", execution.Activity);
+        return await _engine.Calls.RunUntilAsync(
+            "prepare the execution", execution.Id, token => _driver.PrepareAsync(ContextOf(execution), token), cancellationToken, DestroyLateAsync);
+    }
+
+    private DriverContext ContextOf(Execution execution) => new()
+    {
+        Request = execution.Request,
+        ExecutorId = ExecutorId,
+        WorkDirectory = ExecutorStorage.WorkDirectory(execution.Directory),
+        ReportProgress = progress => execution.Publish(ExecutionEventType.Progress, progress),
+    };
+
+    private void MoveToRunning(Execution execution, IReadOnlyList<PortMapping> ports)
+    {
+        var started = _time.GetUtcNow();
+        var info = execution.Info with { Status = ExecutionStatus.Running, StartedAt = started, Ports = ports };
+        ExecutorStorage.SaveState(execution.Directory, info);
+        execution.TryMove(ExecutionStatus.Running, ExecutionEventType.Started, _ => info);
+        Supervise(execution, execution.Request.Timeouts.Run);
+    }
+
+    private void Supervise(Execution execution, TimeSpan? runTime)
+    {
+        if (runTime is { } left) execution.Deadline = new RunDeadline(left, _time, () => execution.RequestStop(StopCause.TimedOut));
+
+        // The supervision outlives the caller, so it must not hold on to what flows with the caller.
+        using (ExecutionContext.SuppressFlow())
+            execution.Supervision = Task.Run(new Supervisor(_engine, execution, OnConcluded).RunAsync);
+    }
+
+    private void OnConcluded(Execution execution)
+    {
+        Interlocked.Decrement(ref _active);
+        Retain(execution);
+    }
+
+    private static ExecutorException StartError(Execution execution, Exception e, CancellationTokenSource timeout, CancellationToken caller) => e switch
+    {
+        ExecutorException { ExecutionId: not null } known => known,
+        ExecutorException known when known.Problems.Count > 0 => new ExecutorException(known.Problems, execution.Id),
+        ExecutorException known => new ExecutorException(known.Code, known.Message, execution.Id, known.InnerException),
+        OperationCanceledException when caller.IsCancellationRequested || execution.PrepareCancelled.IsCancellationRequested => new ExecutorException(
+            ErrorCode.Cancelled, $"Execution '{execution.Id}' was cancelled before its process existed.", execution.Id, e),
+        OperationCanceledException when timeout.IsCancellationRequested => new ExecutorException(
+            ErrorCode.PrepareTimedOut,
+            $"Execution '{execution.Id}' was not ready within its prepare timeout of {Duration.Format(execution.Request.Timeouts.Prepare)}. Give it more (timeouts.prepare), or look at what is slow: image, volumes, backend.",
+            execution.Id,
+            e),
+        _ => new ExecutorException(ErrorCode.BackendFailed, $"Execution '{execution.Id}' could not be started: {e.Message}", execution.Id, e),
+    };
+
+    private async Task UndoStartAsync(Execution execution, Action undoResults, ExecutorException error)
+    {
+        EngineLog.StartFailed(_engine.Logger, execution.Id, error.Code, error);
+        if (execution.Driver is { } driver) await DestroyLateAsync(driver);
+        undoResults();
+        if (error.Code != ErrorCode.ExecutionAlreadyStarted) ExecutorStorage.Delete(execution.Directory);
+        _executions.TryRemove(execution.Id, out _);
+        Interlocked.Decrement(ref _active);
+        _engine.Telemetry.StartFailed(error.Code);
+        execution.Activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
+        execution.Activity?.Dispose();
+        execution.Publish(ExecutionEventType.StartFailed);
+        execution.SetStartError(error);
+        execution.SetEnded();
+        execution.Dispose();
+    }
+
+    // Removes what a driver made for an execution that will not be.
+    private async Task DestroyLateAsync(IDriverExecution driver)
+    {
+        foreach (var (what, call) in new (string, Func<CancellationToken, ValueTask>)[]
+        {
+            ("remove the execution", driver.DestroyAsync), ("let go of the execution", _ => driver.DisposeAsync()),
+        })
+        {
+            try
+            {
+                await _engine.Calls.RunAsync(what, null, call);
+            }
+            catch (Exception e) when (e is ExecutorException or OperationCanceledException)
+            {
+                EngineLog.DriverFailed(_engine.Logger, default, what, e);
+            }
+        }
+    }
+
+    private ExecutorException AlreadyKnown(Execution? known, ExecutionRequest request)
+    {
+        var info = known?.Info;
+        var same = known is not null && ErgonJson.SerializeRequest(known.Request).AsSpan().SequenceEqual(ErgonJson.SerializeRequest(request)) ? "an identical" : "another";
+        return info is { IsTerminal: true }
+            ? new ExecutorException(ErrorCode.ExecutionAlreadyConcluded, $"Execution '{request.ExecutionId}' has already ended; it was started with {same} request. Use a new execution id.", request.ExecutionId)
+            : new ExecutorException(ErrorCode.ExecutionAlreadyStarted, $"Execution '{request.ExecutionId}' is already '{info?.Status ?? ExecutionStatus.Pending}'; it was started with {same} request. Use a new execution id.", request.ExecutionId);
+    }
+}
