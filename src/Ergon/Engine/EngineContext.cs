@@ -21,7 +21,4 @@ internal sealed record EngineContext
     public required EventHub Events { get; init; }
 
     public required DriverCalls Calls { get; init; }
-
-    /// <summary>Opened when first needed: looking at a backend leaves nothing on disk.</summary>
-    public required Lazy<ExecutorStorage> Storage { get; init; }
 }

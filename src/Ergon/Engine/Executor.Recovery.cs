@@ -18,7 +18,7 @@ public sealed partial class Executor
     {
         ThrowIfClosed();
         var options = new ParallelOptions { MaxDegreeOfParallelism = ConcurrentRecoveries, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(_engine.Storage.Value.ListDirectories(), options, RecoverOneAsync);
+        await Parallel.ForEachAsync(Storage.ListDirectories(), options, RecoverOneAsync);
         var keep = _executions.Values.Where(e => !e.Info.IsTerminal).Select(e => e.Id).ToHashSet();
         await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), cancellationToken);
     }

@@ -34,7 +34,7 @@ public sealed partial class Executor
         known.ForEach(Forget);
         var keep = _executions.Keys.ToHashSet();
         await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), cancellationToken);
-        foreach (var directory in _engine.Storage.Value.ListDirectories())
+        foreach (var directory in Storage.ListDirectories())
             if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || !_executions.ContainsKey(id)) ExecutorStorage.Delete(directory);
     }
 
@@ -58,7 +58,7 @@ public sealed partial class Executor
         _retention.Dispose();
         foreach (var execution in _executions.Values) execution.Dispose();
         await _driver.DisposeAsync();
-        if (_engine.Storage.IsValueCreated) _engine.Storage.Value.Dispose();
+        _storage?.Dispose();
         _engine.Telemetry.Dispose();
     }
 

@@ -28,6 +28,7 @@ public sealed partial class Executor
     private Execution Reserve(ExecutionRequest request)
     {
         if (_executions.TryGetValue(request.ExecutionId, out var known)) throw AlreadyKnown(known, request);
+        var directory = Storage.DirectoryOf(request.ExecutionId);
         if (Interlocked.Increment(ref _active) > _options.MaxConcurrentExecutions)
         {
             Interlocked.Decrement(ref _active);
@@ -46,7 +47,6 @@ public sealed partial class Executor
         };
 
         // The entry in the dictionary is the reservation: of two concurrent starts exactly one adds it.
-        var directory = _engine.Storage.Value.DirectoryOf(request.ExecutionId);
         var log = OutputLog.Create(ExecutorStorage.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
         var execution = new Execution(request, info, log, directory, _engine.Events);
         if (!_executions.TryAdd(request.ExecutionId, execution))
@@ -70,7 +70,7 @@ public sealed partial class Executor
         try
         {
             linked.Token.ThrowIfCancellationRequested();
-            _engine.Storage.Value.Create(execution.Request, execution.Info);
+            Storage.Create(execution.Request, execution.Info);
             undoResults = ResultsDirectory.Prepare(execution.Request);
             var driver = await PrepareAsync(execution, linked.Token);
             execution.Driver = driver;

@@ -17,6 +17,8 @@ public sealed partial class Executor : IExecutor
     private readonly EngineContext _engine;
     private readonly RequestValidator _validator;
     private readonly RetentionQueue _retention;
+    private readonly Lock _storageLock = new();
+    private ExecutorStorage? _storage;
     private int _active;
     private bool _disposed;
 
@@ -46,7 +48,6 @@ public sealed partial class Executor : IExecutor
             Telemetry = new ErgonTelemetry(meterFactory, driver.Name),
             Events = new EventHub(_time),
             Calls = new DriverCalls(driver, _options.DriverTimeout, _time),
-            Storage = new Lazy<ExecutorStorage>(() => ExecutorStorage.Open(_options.DataDirectory, ExecutorId)),
         };
     }
 
@@ -172,6 +173,12 @@ public sealed partial class Executor : IExecutor
                 Problems = [new FingerprintProblem(e.Message, "Look at the backend's own log, repair or restart it, and try again.")],
             };
         }
+    }
+
+    // Opened when first needed: looking at a backend leaves nothing on disk.
+    private ExecutorStorage Storage
+    {
+        get { lock (_storageLock) return _storage ??= ExecutorStorage.Open(_options.DataDirectory, ExecutorId); }
     }
 
     private static async Task StopAndWaitAsync(Execution execution, bool kill, CancellationToken cancellationToken)
