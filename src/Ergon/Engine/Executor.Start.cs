@@ -182,7 +182,7 @@ public sealed partial class Executor
         }
     }
 
-    private ExecutorException AlreadyKnown(Execution? known, ExecutionRequest request)
+    private static ExecutorException AlreadyKnown(Execution? known, ExecutionRequest request)
     {
         var info = known?.Info;
         var same = known is not null && ErgonJson.SerializeRequest(known.Request).AsSpan().SequenceEqual(ErgonJson.SerializeRequest(request)) ? "an identical" : "another";
