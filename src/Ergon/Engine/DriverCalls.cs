@@ -9,10 +9,15 @@ internal sealed class DriverCalls(IExecutionDriver driver, TimeSpan timeout, Tim
     private static readonly TimeSpan UndoTime = TimeSpan.FromSeconds(10);
 
     /// <summary>Runs one call with the executor's driver timeout.</summary>
+    /// <exception cref="ExecutorException">As <see cref="RunAsync(string, ExecutionId?, Func{CancellationToken, ValueTask}, TimeSpan, CancellationToken)"/>.</exception>
+    public Task RunAsync(string what, ExecutionId? id, Func<CancellationToken, ValueTask> call, CancellationToken cancellationToken = default) =>
+        RunAsync(what, id, call, timeout, cancellationToken);
+
+    /// <summary>Runs one call with a timeout of its own.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/> when the time is over; else what the driver reported.</exception>
-    public async Task RunAsync(string what, ExecutionId? id, Func<CancellationToken, ValueTask> call, CancellationToken cancellationToken = default)
+    public async Task RunAsync(string what, ExecutionId? id, Func<CancellationToken, ValueTask> call, TimeSpan limit, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(timeout, time);
+        using var deadline = new CancellationTokenSource(limit, time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
@@ -22,7 +27,7 @@ internal sealed class DriverCalls(IExecutionDriver driver, TimeSpan timeout, Tim
         {
             throw new ExecutorException(
                 ErrorCode.BackendUnavailable,
-                $"The {driver.Name} backend did not {what} within {timeout.TotalSeconds:0.#} s. Look at its health ('ergon doctor'), then try again.",
+                $"The {driver.Name} backend did not {what} within {Duration.Format(limit)}. Look at its health ('ergon doctor'), then try again.",
                 id);
         }
     }

@@ -28,6 +28,9 @@ internal static partial class EngineLog
     [LoggerMessage(8, LogLevel.Information, "Execution {ExecutionId} was found again as {Status}.")]
     public static partial void Recovered(ILogger logger, ExecutionId executionId, ExecutionStatus status);
 
+    [LoggerMessage(10, LogLevel.Error, "Execution {ExecutionId}: its supervision failed.")]
+    public static partial void SupervisionFailed(ILogger logger, ExecutionId executionId, Exception exception);
+
     [LoggerMessage(9, LogLevel.Warning, "The retained log of execution {ExecutionId} could not be released.")]
     public static partial void ReleaseFailed(ILogger logger, ExecutionId executionId, Exception exception);
 }

@@ -152,8 +152,8 @@ internal sealed class Execution : IDisposable
         lock (_lock) _result = null;
     }
 
-    /// <summary>Fails the waiters of an execution that never came to run.</summary>
-    public void SetStartError(ExecutorException error)
+    /// <summary>Fails the waiters of an execution that will have no result.</summary>
+    public void SetError(ExecutorException error)
     {
         TaskCompletionSource? changed;
         lock (_lock)
@@ -163,6 +163,14 @@ internal sealed class Execution : IDisposable
         }
 
         changed?.TrySetResult();
+    }
+
+    /// <summary>Ends an execution whose supervision failed: the last resort, so that nobody waits for ever.</summary>
+    public void Abandon(ExecutorException error)
+    {
+        TryMove(ExecutionStatus.Failed, ExecutionEventType.Concluded, info => info with { Reason = TerminationReason.BackendLost, ExitCode = -1, Error = error.Message });
+        SetError(error);
+        SetEnded();
     }
 
     public void SetEnded() => _ended.TrySetResult();

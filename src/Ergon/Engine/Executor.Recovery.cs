@@ -20,7 +20,7 @@ public sealed partial class Executor
         var options = new ParallelOptions { MaxDegreeOfParallelism = ConcurrentRecoveries, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(Storage.ListDirectories(), options, RecoverOneAsync);
         var keep = _executions.Values.Where(e => !e.Info.IsTerminal).Select(e => e.Id).ToHashSet();
-        await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), cancellationToken);
+        await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), CleanupTime, cancellationToken);
     }
 
     private async ValueTask RecoverOneAsync(string directory, CancellationToken cancellationToken)

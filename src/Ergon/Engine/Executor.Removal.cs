@@ -4,6 +4,9 @@ namespace Ergon;
 
 public sealed partial class Executor
 {
+    // A backend may hold thousands of executions that nobody knows any more.
+    private static readonly TimeSpan CleanupTime = TimeSpan.FromMinutes(5);
+
     /// <inheritdoc/>
     public async Task RemoveAsync(ExecutionId executionId, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
@@ -33,7 +36,7 @@ public sealed partial class Executor
         await Task.WhenAll(known.Select(e => StopAndWaitAsync(e, kill: true, cancellationToken)));
         known.ForEach(Forget);
         var keep = _executions.Keys.ToHashSet();
-        await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), cancellationToken);
+        await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), CleanupTime, cancellationToken);
         foreach (var directory in Storage.ListDirectories())
             if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || !_executions.ContainsKey(id)) ExecutorStorage.Delete(directory);
     }

@@ -158,7 +158,7 @@ public sealed partial class Executor
         execution.Activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
         execution.Activity?.Dispose();
         execution.Publish(ExecutionEventType.StartFailed);
-        execution.SetStartError(error);
+        execution.SetError(error);
         execution.SetEnded();
         execution.Dispose();
     }

@@ -67,7 +67,7 @@ public sealed partial class Executor : IExecutor
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            await StopAndWaitAsync(Find(request.ExecutionId), kill: false, CancellationToken.None);
+            if (_executions.TryGetValue(request.ExecutionId, out var execution)) await StopAndWaitAsync(execution, kill: false, CancellationToken.None);
             throw;
         }
     }

@@ -18,10 +18,12 @@ internal sealed class ExecutorStorage : IDisposable
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/> when it cannot be written or is in use.</exception>
     public static ExecutorStorage Open(string? dataDirectory, string executorId)
     {
-        var root = Path.Combine(dataDirectory ?? Path.Combine(Path.GetTempPath(), "ergon"), executorId);
+        var root = dataDirectory is null ? Path.GetTempPath() : Path.Combine(dataDirectory, executorId);
         try
         {
-            CreatePrivateDirectory(root);
+            // A temporary directory has a name that nobody can have taken before.
+            if (dataDirectory is null) root = Directory.CreateTempSubdirectory("ergon-").FullName;
+            else CreatePrivateDirectory(root);
             var file = new FileStream(Path.Combine(root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             return new ExecutorStorage(root, temporary: dataDirectory is null, file);
         }

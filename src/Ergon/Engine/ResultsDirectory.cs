@@ -92,7 +92,7 @@ internal static class ResultsDirectory
             catch (IOException)
             {
                 // Somebody else has put something there: it is theirs.
-                return;
+                continue;
             }
         }
     }

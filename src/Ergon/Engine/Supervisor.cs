@@ -8,6 +8,21 @@ internal sealed class Supervisor(EngineContext engine, Execution execution, Acti
     /// <summary>Runs until the execution is terminal or detached; never throws.</summary>
     public async Task RunAsync()
     {
+        try
+        {
+            await SuperviseAsync();
+        }
+        catch (Exception e)
+        {
+            // Whatever went wrong in here, nobody must wait for ever.
+            EngineLog.SupervisionFailed(engine.Logger, execution.Id, e);
+            execution.Abandon(new ExecutorException(
+                ErrorCode.BackendFailed, $"The supervision of execution '{execution.Id}' failed: {e.Message}", execution.Id, e));
+        }
+    }
+
+    private async Task SuperviseAsync()
+    {
         using var abandon = new CancellationTokenSource();
         var driver = execution.Driver!;
         using var run = ErgonTelemetry.BeginPhase("run", execution.Activity);
@@ -169,13 +184,26 @@ internal sealed class Supervisor(EngineContext engine, Execution execution, Acti
             Reason = reason,
             ExitCode = exitCode,
             Signal = exit.Signal,
-            Stdout = execution.Log.ReadHead(OutputStream.Stdout, request.LogLimits.ResultBytes),
-            Stderr = execution.Log.ReadHead(OutputStream.Stderr, request.LogLimits.ResultBytes),
+            Stdout = ReadHead(OutputStream.Stdout, ref problem),
+            Stderr = ReadHead(OutputStream.Stderr, ref problem),
             Error = Join(Termination.Describe(reason, exit, request), problem),
             CreatedAt = info.CreatedAt,
             StartedAt = info.StartedAt ?? info.CreatedAt,
             FinishedAt = engine.Time.GetUtcNow(),
         };
+    }
+
+    private CapturedOutput ReadHead(OutputStream stream, ref string? problem)
+    {
+        try
+        {
+            return execution.Log.ReadHead(stream, execution.Request.LogLimits.ResultBytes);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = Join(problem, $"The log of {stream} cannot be read: {e.Message}");
+            return CapturedOutput.Empty;
+        }
     }
 
     private bool Record(ExecutionResult result, ExecutionInfo info)
