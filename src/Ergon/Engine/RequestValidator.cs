@@ -54,7 +54,7 @@ internal sealed class RequestValidator(string executor, IReadOnlyList<string> al
 
         void Check(string field, TimeSpan value, TimeSpan least)
         {
-            if (value < least || value > LongestTimeout) problems.Invalid(field, $"is {Duration.Format(value)}; give {Duration.Format(least)} to {Duration.Format(LongestTimeout)}.");
+            if (value < least || value > LongestTimeout) problems.Invalid(field, $"is {(value < TimeSpan.Zero ? "negative" : Duration.Format(value))}; give {Duration.Format(least)} to {Duration.Format(LongestTimeout)}.");
         }
     }
 

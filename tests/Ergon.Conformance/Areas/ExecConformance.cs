@@ -164,6 +164,19 @@ public abstract class ExecConformance(ConformanceFixture fixture) : ConformanceT
     }
 
     [Fact]
+    public async Task Writing_to_a_command_that_has_ended_is_an_error()
+    {
+        if (await StartForExecAsync() is not { } id) return;
+        await using var session = await Executor.ExecAsync(id, Exec(Exit(3)) with { Stdin = true }, Token);
+        (await session.WaitAsync(Token)).Should().Be(3);
+        await Assert.ThrowsAsync<IOException>(async () =>
+        {
+            // The first bytes may still go into a buffer that nobody reads.
+            while (!Token.IsCancellationRequested) await session.StandardInput.WriteAsync(new byte[1024], Token);
+        });
+    }
+
+    [Fact]
     public async Task Several_commands_run_at_one_time()
     {
         if (await StartForExecAsync() is not { } id) return;

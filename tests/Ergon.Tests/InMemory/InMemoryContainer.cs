@@ -93,7 +93,7 @@ internal sealed class InMemoryContainer(ExecutionRequest request, TestJob job)
         CpuTime = new TimeSpan(Interlocked.Read(ref _cpuTicks)),
         MemoryBytes = 1 << 20,
         MemoryLimitBytes = Request.Resources.Memory,
-        Pids = _processes.Count + _extraProcesses,
+        Pids = Math.Max(1, _processes.Count + _extraProcesses),
     };
 
     public async ValueTask DestroyAsync()
