@@ -1,0 +1,166 @@
+using Docker.DotNet;
+using Docker.DotNet.Models;
+using Ergon.Drivers;
+
+namespace Ergon.Docker;
+
+/// <summary>Runs executions in containers of a Docker Engine.</summary>
+public sealed class DockerDriver : IExecutionDriver
+{
+    internal const string DriverName = "docker";
+
+    private readonly DockerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly EngineConnection _engine;
+    private readonly ImagePuller _images;
+
+    /// <summary>Creates a driver; it connects when it is first used.</summary>
+    public DockerDriver(DockerOptions? options = null, TimeProvider? timeProvider = null)
+    {
+        _options = options ?? new DockerOptions();
+        _time = timeProvider ?? TimeProvider.System;
+        _engine = new EngineConnection(_options, _time);
+        _images = new ImagePuller(_engine, new RegistryCredentialStore(_options));
+    }
+
+    /// <inheritdoc/>
+    public string Name => DriverName;
+
+    /// <inheritdoc/>
+    public async ValueTask<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            // Asked again each time: the Engine may have been replaced since.
+            var info = await _engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
+            return EngineFingerprint.From(info, _engine.Address, _options.Policy);
+        }
+        catch (ExecutorException e)
+        {
+            return EngineFingerprint.Missing(e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Validate(ExecutionRequest request, RequestProblems problems)
+    {
+        var spec = DockerSpec.Read(request.EngineSpec, problems);
+        var policy = _options.Policy;
+        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Contains(c, StringComparer.OrdinalIgnoreCase)))
+            problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows.");
+        if (spec.Privileged && !policy.AllowPrivileged) problems.Forbidden(SpecParameters.Field("privileged"), "is not allowed by the operator.");
+        if (request.Network.EffectiveMode == NetworkMode.Host && !policy.AllowHostNetwork) problems.Forbidden("network.mode", "host is not allowed by the operator.");
+        if (!policy.AllowRootUser && IsRoot(spec.User)) problems.Forbidden(SpecParameters.Field("user"), "must name a user other than root: the operator does not allow root.");
+        if (spec.WorkingDirectory is { } directory && !directory.StartsWith('/')) problems.Invalid(SpecParameters.Field("working_directory"), $"is '{directory}'; give an absolute path.");
+        if (request.Network is { EffectiveMode: NetworkMode.Host, Ports.Count: > 0 }) problems.Invalid("network.ports", "have no meaning on the host's network: the job listens on the host itself.");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IDriverExecution> PrepareAsync(DriverContext context, CancellationToken cancellationToken)
+    {
+        var request = context.Request;
+        var spec = DockerSpec.Read(request.EngineSpec, new RequestProblems());
+        ImageReference.TryParse(spec.Image, out var image);
+        if (spec.PullPolicy == PullPolicy.Always) await _images.PullAsync(image!, spec.Platform, context.ReportProgress, cancellationToken);
+        var useInit = spec.Init ?? (await _engine.GetInfoAsync(cancellationToken)).InitBinary is { Length: > 0 };
+        var parameters = ContainerSpec.Create(request, spec, context.ExecutorId, useInit);
+        try
+        {
+            var id = await CreateAsync(parameters, spec, image!, context, cancellationToken);
+            return new DockerExecution(_engine, _options, _time, request, id, started: false);
+        }
+        catch
+        {
+            // Also when the call was cancelled or its answer was lost: the Engine may have made it all the same.
+            await RemoveByNameAsync(parameters.Name);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IDriverExecution?> AttachAsync(DriverContext context, CancellationToken cancellationToken)
+    {
+        var name = ContainerSpec.NameOf(context.ExecutorId, context.Request.ExecutionId);
+        try
+        {
+            var found = await _engine.CallAsync("find a container", (client, token) => client.Containers.InspectContainerAsync(name, token), cancellationToken);
+            if (found.Config?.Labels is not { } labels || labels.GetValueOrDefaultOf(ContainerSpec.ExecutorLabel) != context.ExecutorId) return null;
+            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.ID, started: found.State.Status != "created");
+            execution.TakePorts(found);
+            return execution;
+        }
+        catch (ExecutorException e) when (e.InnerException is { } inner && EngineErrors.IsNotFound(inner))
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
+    {
+        var parameters = new ContainersListParameters
+        {
+            All = true,
+            Filters = new Dictionary<string, IDictionary<string, bool>>
+            {
+                ["label"] = new Dictionary<string, bool> { [$"{ContainerSpec.ExecutorLabel}={executorId}"] = true },
+            },
+        };
+        var containers = await _engine.CallAsync("list containers", (client, token) => client.Containers.ListContainersAsync(parameters, token), cancellationToken);
+        foreach (var container in containers)
+        {
+            if (ExecutionId.TryParse(container.Labels.GetValueOrDefaultOf(ContainerSpec.ExecutionLabel), out var id) && keep.Contains(id)) continue;
+            await DockerExecution.RemoveAsync(_engine, container.ID, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _engine.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<string> CreateAsync(CreateContainerParameters parameters, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
+    {
+        var scripts = context.Request.ProvisionScripts;
+        for (var pulled = spec.PullPolicy == PullPolicy.Always; ; pulled = true)
+        {
+            try
+            {
+                return await _engine.CallAsync(
+                    "create the container",
+                    async (client, token) =>
+                    {
+                        if (scripts.Count > 0 && parameters.Entrypoint is not ["/.ergon/run"]) await ProvisionScripts.WrapAsync(parameters, client, token);
+                        var created = await client.Containers.CreateContainerAsync(parameters, token);
+                        if (scripts.Count > 0) await ProvisionScripts.UploadAsync(scripts, client, created.ID, token);
+                        return created.ID;
+                    },
+                    cancellationToken);
+            }
+            catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.IsMissingImage(api))
+            {
+                // With the policy 'missing' the creation itself is the question whether the image is there: one call less when it is.
+                if (spec.PullPolicy == PullPolicy.Never)
+                    throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} is not on the Engine, and the pull policy is 'never'. Pull it ('docker pull {image}'), or use the policy 'missing'.", innerException: e);
+                if (pulled) throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} was pulled but is not there: {e.Message}", innerException: e);
+                await _images.PullAsync(image, spec.Platform, context.ReportProgress, cancellationToken);
+            }
+        }
+    }
+
+    private async Task RemoveByNameAsync(string name)
+    {
+        try
+        {
+            await DockerExecution.RemoveAsync(_engine, name, CancellationToken.None);
+        }
+        catch (ExecutorException)
+        {
+            // The Engine is away: the clean-up of the next start finds the container by its label.
+        }
+    }
+
+    private static bool IsRoot(string? user) => user is null or "" || user.Split(':')[0] is "root" or "0";
+}

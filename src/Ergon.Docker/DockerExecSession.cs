@@ -1,0 +1,239 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Docker.DotNet;
+using Docker.DotNet.Models;
+
+namespace Ergon.Docker;
+
+/// <summary>One command inside a container, over one hijacked connection.</summary>
+internal sealed class DockerExecSession : IExecSession
+{
+    private const int BufferSize = 32 * 1024;
+
+    private readonly EngineConnection _engine;
+    private readonly string _container;
+    private readonly string _exec;
+    private readonly bool _terminal;
+    private readonly MultiplexedStream _connection;
+    private readonly Pipe _stdout = new();
+    private readonly Pipe _stderr = new();
+    private readonly CancellationTokenSource _closed = new();
+    private readonly Task<int> _exit;
+    private volatile bool _connectionEnded;
+
+    private DockerExecSession(EngineConnection engine, string container, string exec, ExecRequest request, MultiplexedStream connection)
+    {
+        _engine = engine;
+        _container = container;
+        _exec = exec;
+        _terminal = request.Terminal is not null;
+        _connection = connection;
+        StandardInput = request.Stdin ? new InputStream(connection) : Stream.Null;
+        StandardOutput = _stdout.Reader.AsStream();
+        StandardError = _stderr.Reader.AsStream();
+        _exit = Task.Run(PumpAsync);
+    }
+
+    public Stream StandardInput { get; }
+
+    public Stream StandardOutput { get; }
+
+    public Stream StandardError { get; }
+
+    public static async Task<DockerExecSession> StartAsync(EngineConnection engine, string container, ExecRequest request, CancellationToken cancellationToken)
+    {
+        var created = await engine.CallAsync("create a command", (client, token) => client.Exec.CreateContainerExecAsync(container, ParametersOf(request), token), cancellationToken);
+        var connection = await engine.CallAsync(
+            "start a command",
+            (client, token) => client.Exec.StartContainerExecAsync(created.ID, new ContainerExecStartParameters { TTY = request.Terminal is not null }, token),
+            cancellationToken);
+        var session = new DockerExecSession(engine, container, created.ID, request, connection);
+        try
+        {
+            if (request.Terminal is { } size) await session.ResizeAsync(size, cancellationToken);
+            return session;
+        }
+        catch
+        {
+            await session.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<int> WaitAsync(CancellationToken cancellationToken = default) => _exit.WaitAsync(cancellationToken);
+
+    public async Task ResizeAsync(TerminalSize size, CancellationToken cancellationToken = default)
+    {
+        if (!_terminal) throw new ExecutorException(ErrorCode.InvalidState, "The command has no terminal to resize. Ask for one when you start it.");
+        try
+        {
+            var parameters = new ContainerResizeParameters { Width = size.Columns, Height = size.Rows };
+            await _engine.CallAsync("resize the terminal", (client, token) => client.Exec.ResizeExecTtyAsync(_exec, parameters, token), cancellationToken);
+        }
+        catch (ExecutorException e) when (e.Code == ErrorCode.BackendFailed && _connectionEnded)
+        {
+            // It has ended: there is no terminal left to resize.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_exit.IsCompleted)
+        {
+            await KillAsync();
+            await _closed.CancelAsync();
+            _connection.Dispose();
+        }
+
+        await ((Task)_exit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _connection.Dispose();
+        await StandardInput.DisposeAsync();
+        _closed.Dispose();
+    }
+
+    private static ContainerExecCreateParameters ParametersOf(ExecRequest request) => new()
+    {
+        Cmd = [.. request.Command],
+        Env = [.. request.Environment.Select(v => $"{v.Key}={v.Value}")],
+        WorkingDir = request.WorkingDirectory,
+        AttachStdin = request.Stdin,
+        AttachStdout = true,
+        AttachStderr = true,
+        TTY = request.Terminal is not null,
+    };
+
+    private async Task<int> PumpAsync()
+    {
+        Exception? failure = null;
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (await _connection.ReadOutputAsync(buffer, 0, buffer.Length, _closed.Token) is { EOF: false } read)
+            {
+                var target = read.Target == MultiplexedStream.TargetStream.StandardError ? _stderr : _stdout;
+                await target.Writer.WriteAsync(buffer.AsMemory(0, read.Count), _closed.Token);
+            }
+        }
+        catch (Exception e)
+        {
+            failure = e;
+        }
+        finally
+        {
+            _connectionEnded = true;
+            ArrayPool<byte>.Shared.Return(buffer);
+            await _stdout.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
+            await _stderr.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
+        }
+
+        return await ReadExitCodeAsync(failure);
+    }
+
+    private async Task<int> ReadExitCodeAsync(Exception? failure)
+    {
+        if (_closed.IsCancellationRequested) throw new ObjectDisposedException(nameof(IExecSession));
+
+        // The connection may end a moment before the Engine has noted the exit code; nothing but asking again tells.
+        for (var attempt = 0; attempt < 100; attempt++)
+        {
+            var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), _closed.Token);
+            if (state is { Running: false, ExitCode: { } code }) return (int)code;
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, _closed.Token);
+        }
+
+        throw new ExecutorException(ErrorCode.BackendFailed, "The Docker Engine closed the command's output but does not tell how it ended.", innerException: failure);
+    }
+
+    // The Engine has no call that ends a command. Where it runs on this host, the process is found by the number that it gives, and
+    // killed only if it really is in the container; elsewhere the command ends with its container.
+    private async Task KillAsync()
+    {
+        try
+        {
+            var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), CancellationToken.None);
+            if (!state.Running || state.Pid <= 0) return;
+            var cgroups = await File.ReadAllTextAsync($"/proc/{state.Pid}/cgroup", CancellationToken.None);
+            if (!cgroups.Contains(_container, StringComparison.Ordinal)) return;
+            using var process = System.Diagnostics.Process.GetProcessById((int)state.Pid);
+            process.Kill();
+        }
+        catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            // It has ended, or is out of reach.
+        }
+    }
+
+    /// <summary>The command's input: closing it closes this direction of the connection alone.</summary>
+    private sealed class InputStream(MultiplexedStream connection) : Stream
+    {
+        private bool _ended;
+
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            ObjectDisposedException.ThrowIf(_ended, this);
+            var copy = ArrayPool<byte>.Shared.Rent(buffer.Length);
+            try
+            {
+                buffer.CopyTo(copy);
+                await connection.WriteAsync(copy, 0, buffer.Length, cancellationToken);
+            }
+            catch (ObjectDisposedException e)
+            {
+                throw new IOException("The command has ended.", e);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(copy);
+            }
+        }
+
+        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("Write to a command asynchronously.");
+
+        public override void Flush()
+        {
+        }
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (!_ended && disposing)
+            {
+                _ended = true;
+                try
+                {
+                    connection.CloseWrite();
+                }
+                catch (Exception e) when (e is IOException or ObjectDisposedException or System.Net.Sockets.SocketException or InvalidOperationException)
+                {
+                    // It has ended: there is no input left to end.
+                }
+            }
+
+            base.Dispose(disposing);
+        }
+    }
+}

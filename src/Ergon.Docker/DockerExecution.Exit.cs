@@ -1,0 +1,152 @@
+using System.Globalization;
+using Docker.DotNet;
+using Docker.DotNet.Models;
+using Ergon.Drivers;
+
+namespace Ergon.Docker;
+
+internal sealed partial class DockerExecution
+{
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(2);
+
+    private readonly HashSet<int> _sentSignals = [];
+    private readonly TaskCompletionSource<Continuity> _waited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Whether the connection to the Engine held until the job's end.</summary>
+    private enum Continuity
+    {
+        Unbroken,
+        Resumed,
+        Lost,
+    }
+
+    /// <inheritdoc/>
+    public async Task<DriverExit> WaitAsync(CancellationToken cancellationToken)
+    {
+        if (_unrunnable is not null) return _unrunnable;
+        var continuity = Continuity.Lost;
+        try
+        {
+            (var exit, continuity) = await WaitForExitAsync(cancellationToken);
+            return exit;
+        }
+        finally
+        {
+            _waited.TrySetResult(continuity);
+        }
+    }
+
+    private async Task<(DriverExit Exit, Continuity Continuity)> WaitForExitAsync(CancellationToken cancellationToken)
+    {
+        var continuity = Continuity.Unbroken;
+        while (true)
+        {
+            try
+            {
+                var client = await engine.OpenAsync(cancellationToken);
+                var answer = await client.Containers.WaitContainerAsync(container, cancellationToken);
+                var state = (await InspectAsync(cancellationToken)).State;
+                if (state.Running) continue;
+                var exit = continuity == Continuity.Resumed && await DiedWithTheEngineAsync(state, cancellationToken)
+                    ? Lost("It was restarted without live-restore, which killed the container.")
+                    : await ExplainAsync(state, cancellationToken);
+                return (exit with { ExitCode = exit.Lost ? null : (int)answer.StatusCode }, continuity);
+            }
+            catch (Exception e) when (IsRemoved(e))
+            {
+                return (new DriverExit { KilledExternally = true, Message = "The container was removed past the executor." }, continuity);
+            }
+            catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
+            {
+                continuity = Continuity.Resumed;
+                if (!await TryReconnectAsync(cancellationToken)) return (Lost($"It did not come back within {Duration.Format(options.ReconnectTimeout)}."), Continuity.Lost);
+            }
+        }
+    }
+
+    // Tries until the Engine answers again. Nothing tells when a dead Engine is back, so this is the one place that asks repeatedly.
+    private async Task<bool> TryReconnectAsync(CancellationToken cancellationToken)
+    {
+        var begun = time.GetTimestamp();
+        for (var wait = FirstRetry; time.GetElapsedTime(begun) < options.ReconnectTimeout; wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
+        {
+            await Task.Delay(wait, time, cancellationToken);
+            try
+            {
+                await engine.CallAsync("answer", (client, token) => client.System.PingAsync(token), cancellationToken);
+                return true;
+            }
+            catch (ExecutorException)
+            {
+                // Not yet.
+            }
+        }
+
+        return false;
+    }
+
+    // An Engine without live-restore kills its containers when it starts again: the exit code is then its doing, not the job's.
+    private async Task<bool> DiedWithTheEngineAsync(State state, CancellationToken cancellationToken)
+    {
+        var info = await engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
+        return !info.LiveRestoreEnabled && state.ExitCode != 0;
+    }
+
+    private async Task<DriverExit> ExplainAsync(State state, CancellationToken cancellationToken)
+    {
+        var code = (int)state.ExitCode;
+        if (request.ProvisionScripts.Count > 0 && code != 0 && await ReadProvisionFailureAsync(cancellationToken) is { } failure) return new DriverExit { Message = failure };
+        if (state.OOMKilled) return new DriverExit { OutOfMemory = true };
+        if (code is <= 128 or > 128 + 64) return new DriverExit { Message = string.IsNullOrEmpty(state.Error) ? null : state.Error };
+
+        // 128+n is what a signal looks like from here, and also what a program may exit with: look for who sent one.
+        var signal = new Signal(code - 128);
+        bool sent;
+        lock (_sentSignals) sent = _sentSignals.Contains(signal.Number);
+        if (sent) return new DriverExit { Signal = signal };
+        if (await WasSignalledAsync(signal, state, cancellationToken)) return new DriverExit { KilledExternally = true, Message = $"The Engine was asked to send {signal}." };
+        return new DriverExit { Message = $"Exit code {code} is what Docker reports for {signal}, and for a program that exits with it by itself." };
+    }
+
+    private Task<string?> ReadProvisionFailureAsync(CancellationToken cancellationToken) =>
+        engine.CallAsync("read the provision status", (client, token) => ProvisionScripts.ReadFailureAsync(client, container, token), cancellationToken);
+
+    // The Engine remembers its last events: those between start and end of the container are asked for at once, not waited for.
+    private async Task<bool> WasSignalledAsync(Signal signal, State state, CancellationToken cancellationToken)
+    {
+        var found = false;
+        var parameters = new ContainerEventsParameters
+        {
+            Since = UnixTime(state.StartedAt),
+            Until = UnixTime(state.FinishedAt),
+            Filters = new Dictionary<string, IDictionary<string, bool>>
+            {
+                ["container"] = new Dictionary<string, bool> { [container] = true },
+                ["event"] = new Dictionary<string, bool> { ["kill"] = true },
+            },
+        };
+        var events = new SynchronousProgress<Message>(e =>
+        {
+            if (e.Actor?.Attributes?.GetValueOrDefaultOf("signal") is { } text && Signal.TryParse(text, out var other)) found |= other == signal;
+        });
+        await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), cancellationToken);
+        return found;
+    }
+
+    private static string UnixTime(string timestamp)
+    {
+        var ticks = (DateTimeOffset.Parse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) - DateTimeOffset.UnixEpoch).Ticks;
+        return string.Create(CultureInfo.InvariantCulture, $"{ticks / TimeSpan.TicksPerSecond}.{ticks % TimeSpan.TicksPerSecond * 100:d9}");
+    }
+
+    private static bool IsRemoved(Exception e) => EngineErrors.IsNotFound(e) || (e is ExecutorException && e.InnerException is { } inner && EngineErrors.IsNotFound(inner));
+
+    private static DriverExit Lost(string why) => new() { Lost = true, Message = $"The Docker Engine went away while the job ran. {why}" };
+}
+
+/// <summary>Reports in order and at once, where <see cref="Progress{T}"/> would post each report to the thread pool.</summary>
+internal sealed class SynchronousProgress<T>(Action<T> report) : IProgress<T>
+{
+    public void Report(T value) => report(value);
+}

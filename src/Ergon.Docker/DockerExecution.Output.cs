@@ -1,0 +1,91 @@
+using System.Buffers;
+using Docker.DotNet;
+using Docker.DotNet.Models;
+using Ergon.Drivers;
+
+namespace Ergon.Docker;
+
+internal sealed partial class DockerExecution
+{
+    private const int BufferSize = 64 * 1024;
+
+    /// <inheritdoc/>
+    public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken)
+    {
+        if (_unrunnable is not null) return;
+        var complete = false;
+        if (_attached is { } attached)
+        {
+            complete = await TryCopyAsync(attached, output, skipStdout: 0, skipStderr: 0, cancellationToken);
+
+            // The Engine's end looks like the job's end from here; whoever waits for the exit knows better.
+            complete &= await _waited.Task.WaitAsync(cancellationToken) == Continuity.Unbroken;
+        }
+
+        while (!complete && !(_waited.Task.IsCompleted && await _waited.Task == Continuity.Lost))
+            complete = await TryFollowLogAsync(output, cancellationToken);
+    }
+
+    private Task<MultiplexedStream> AttachStreamAsync(DockerClient client, CancellationToken cancellationToken) =>
+        client.Containers.AttachContainerAsync(container, new ContainerAttachParameters { Stream = true, Stdout = true, Stderr = true }, cancellationToken);
+
+    // The Engine's own log goes on where the attached stream broke off, or where a former process of ours had come to.
+    private async Task<bool> TryFollowLogAsync(IOutputSink output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var client = await engine.OpenAsync(cancellationToken);
+            var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = true };
+            using var log = await client.Containers.GetContainerLogsAsync(container, parameters, cancellationToken);
+            return await TryCopyAsync(log, output, output.GetPosition(OutputStream.Stdout), output.GetPosition(OutputStream.Stderr), cancellationToken)
+                && await EndedAsync(cancellationToken);
+        }
+        catch (DockerApiException e) when (EngineErrors.IsNotFound(e))
+        {
+            return true;
+        }
+        catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
+        {
+            return !await TryReconnectAsync(cancellationToken);
+        }
+    }
+
+    private async Task<bool> EndedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return !(await InspectAsync(cancellationToken)).State.Running;
+        }
+        catch (ExecutorException e) when (e.InnerException is { } inner && EngineErrors.IsNotFound(inner))
+        {
+            return true;
+        }
+    }
+
+    // Whether the stream came to its own end, as opposed to breaking off.
+    private static async Task<bool> TryCopyAsync(MultiplexedStream source, IOutputSink output, long skipStdout, long skipStderr, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (true)
+            {
+                var read = await source.ReadOutputAsync(buffer, 0, buffer.Length, cancellationToken);
+                if (read.EOF) return true;
+                var stream = read.Target == MultiplexedStream.TargetStream.StandardError ? OutputStream.Stderr : OutputStream.Stdout;
+                ref var skip = ref stream == OutputStream.Stdout ? ref skipStdout : ref skipStderr;
+                var skipped = (int)Math.Min(skip, read.Count);
+                skip -= skipped;
+                if (skipped < read.Count) await output.WriteAsync(stream, buffer.AsMemory(skipped, read.Count - skipped), cancellationToken);
+            }
+        }
+        catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

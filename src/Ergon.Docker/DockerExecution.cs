@@ -1,0 +1,150 @@
+using System.Globalization;
+using Docker.DotNet;
+using Docker.DotNet.Models;
+using Ergon.Drivers;
+
+namespace Ergon.Docker;
+
+/// <summary>One execution in one container.</summary>
+internal sealed partial class DockerExecution(
+    EngineConnection engine, DockerOptions options, TimeProvider time, ExecutionRequest request, string container, bool started) : IDriverExecution
+{
+    private readonly CancellationTokenSource _closed = new();
+    private MultiplexedStream? _attached;
+    private DriverExit? _unrunnable;
+
+    /// <inheritdoc/>
+    public bool Started { get; private set; } = started;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<PortMapping> Ports { get; private set; } = [];
+
+    /// <inheritdoc/>
+    public async ValueTask StartAsync(CancellationToken cancellationToken)
+    {
+        // Attached before the start, so that not even the first byte is missed.
+        _attached = await engine.CallAsync("attach to the container", AttachStreamAsync, cancellationToken);
+        try
+        {
+            await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(container, new ContainerStartParameters(), token), cancellationToken);
+        }
+        catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.ExitCodeOfUnrunnable(api) is { } code)
+        {
+            // As in a shell: a command that cannot be run is the job's failure, not the executor's.
+            _unrunnable = new DriverExit { ExitCode = code, Message = $"The command could not be run: {EngineErrors.MessageOf(api)}" };
+        }
+
+        Started = true;
+        if (request.Network.Ports.Count > 0 && _unrunnable is null) TakePorts(await InspectAsync(cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask SignalAsync(Signal signal, CancellationToken cancellationToken)
+    {
+        lock (_sentSignals) _sentSignals.Add(signal.Number);
+        await KillWithAsync(signal.Number.ToString(CultureInfo.InvariantCulture), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask StopAsync(CancellationToken cancellationToken)
+    {
+        if (_unrunnable is not null) return;
+        var signal = (await InspectAsync(cancellationToken)).Config?.StopSignal;
+        await KillWithAsync(string.IsNullOrEmpty(signal) ? Signal.Terminate.Name : signal, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask KillAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await KillWithAsync(Signal.Kill.Name, cancellationToken);
+        }
+        catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.MessageOf(api).Contains("is paused", StringComparison.Ordinal))
+        {
+            // Older Engines do not kill what is frozen.
+            await ResumeAsync(cancellationToken);
+            await KillWithAsync(Signal.Kill.Name, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask PauseAsync(CancellationToken cancellationToken) =>
+        await engine.CallAsync("pause the container", (client, token) => client.Containers.PauseContainerAsync(container, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask ResumeAsync(CancellationToken cancellationToken) =>
+        await engine.CallAsync("resume the container", (client, token) => client.Containers.UnpauseContainerAsync(container, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IExecSession> ExecAsync(ExecRequest command, CancellationToken cancellationToken) =>
+        await DockerExecSession.StartAsync(engine, container, command, cancellationToken);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<ExecutionStats> GetStatsAsync(CancellationToken cancellationToken) =>
+        ContainerStats.ReadAsync(engine, container, time, cancellationToken);
+
+    /// <summary>Outputs are bind mounts of the results directory: they are there already.</summary>
+    public ValueTask CollectOutputsAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public async ValueTask DestroyAsync(CancellationToken cancellationToken) => await RemoveAsync(engine, container, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _closed.CancelAsync();
+        _attached?.Dispose();
+        _closed.Dispose();
+    }
+
+    /// <summary>Takes the host ports that the Engine chose.</summary>
+    public void TakePorts(ContainerInspectResponse inspected)
+    {
+        var bound = inspected.NetworkSettings?.Ports;
+        Ports = [.. request.Network.Ports.Select(Actual)];
+
+        PortMapping Actual(PortMapping asked, int index)
+        {
+            if (bound is null || !bound.TryGetValue(ContainerSpec.PortKey(asked), out var bindings) || bindings is not { Count: > 0 }) return asked;
+
+            // The Engine keeps the order in which the bindings of one port were asked for.
+            var earlier = request.Network.Ports.Take(index).Count(p => ContainerSpec.PortKey(p) == ContainerSpec.PortKey(asked));
+            var binding = bindings[Math.Min(earlier, bindings.Count - 1)];
+            return int.TryParse(binding.HostPort, out var port) ? asked with { HostPort = port, HostIp = binding.HostIP } : asked;
+        }
+    }
+
+    /// <summary>Removes a container, by id or name, with its anonymous volumes; nothing happens when it is gone.</summary>
+    internal static async Task RemoveAsync(EngineConnection engine, string container, CancellationToken cancellationToken)
+    {
+        var parameters = new ContainerRemoveParameters { Force = true, RemoveVolumes = true };
+        try
+        {
+            await engine.CallAsync("remove the container", (client, token) => client.Containers.RemoveContainerAsync(container, parameters, token), cancellationToken);
+        }
+        catch (ExecutorException e) when (e.InnerException is { } inner && (EngineErrors.IsNotFound(inner) || IsBeingRemoved(inner)))
+        {
+            // Gone already, or somebody else's removal is under way.
+        }
+    }
+
+    private static bool IsBeingRemoved(Exception e) =>
+        e is DockerApiException api && EngineErrors.IsConflict(api) && EngineErrors.MessageOf(api).Contains("already in progress", StringComparison.Ordinal);
+
+    private Task<ContainerInspectResponse> InspectAsync(CancellationToken cancellationToken) =>
+        engine.CallAsync("inspect the container", (client, token) => client.Containers.InspectContainerAsync(container, token), cancellationToken);
+
+    private async Task KillWithAsync(string signal, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await engine.CallAsync($"send {signal}", (client, token) => client.Containers.KillContainerAsync(container, new ContainerKillParameters { Signal = signal }, token), cancellationToken);
+        }
+        catch (ExecutorException e) when (e.InnerException is DockerApiException api
+            && (EngineErrors.IsNotFound(api) || EngineErrors.MessageOf(api).Contains("is not running", StringComparison.Ordinal)))
+        {
+            // It has ended in the meantime, which is what a signal could at most do.
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Docker.DotNet;
+
+namespace Ergon.Docker;
+
+/// <summary>Turns what the client throws into errors that say what happened, why, and what to do.</summary>
+internal static class EngineErrors
+{
+    public static ExecutorException Translate(Exception e, string what, string address, TimeSpan? timeout = null) => e switch
+    {
+        ExecutorException known => known,
+        DockerApiException api => FromAnswer(api, what),
+        _ when timeout is { } t => new ExecutorException(
+            ErrorCode.BackendUnavailable,
+            $"The Docker Engine at {address} did not {what} within {Duration.Format(t)}. Look at its log ('journalctl -u docker'), restart it if it hangs.",
+            innerException: e),
+        _ => new ExecutorException(
+            ErrorCode.BackendUnavailable,
+            $"The Docker Engine at {address} cannot be reached: {Innermost(e).Message}. {Remedy(e, address)}",
+            innerException: e),
+    };
+
+    /// <summary>Whether the Engine is away, as opposed to having answered.</summary>
+    public static bool IsConnectionLoss(Exception e) =>
+        e is HttpRequestException or SocketException or IOException or TimeoutException or ObjectDisposedException || (e is ExecutorException { Code: ErrorCode.BackendUnavailable });
+
+    public static bool IsNotFound(Exception e) => e is DockerApiException { StatusCode: HttpStatusCode.NotFound };
+
+    /// <summary>Whether a creation failed because the Engine does not have the image.</summary>
+    public static bool IsMissingImage(DockerApiException e) => IsNotFound(e) && MessageOf(e).Contains("No such image", StringComparison.OrdinalIgnoreCase);
+
+    public static bool IsConflict(Exception e) => e is DockerApiException { StatusCode: HttpStatusCode.Conflict };
+
+    /// <summary>The Engine's own words.</summary>
+    public static string MessageOf(DockerApiException e)
+    {
+        try
+        {
+            using var body = JsonDocument.Parse(e.ResponseBody ?? "");
+            if (body.RootElement.TryGetProperty("message", out var message) && message.GetString() is { } text) return text.Trim();
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException)
+        {
+            // Not every answer is JSON: a proxy in between has its own ideas.
+        }
+
+        return string.IsNullOrWhiteSpace(e.ResponseBody) ? $"HTTP status {(int)e.StatusCode}" : e.ResponseBody.Trim();
+    }
+
+    private static ExecutorException FromAnswer(DockerApiException api, string what)
+    {
+        var message = MessageOf(api);
+        var code = message switch
+        {
+            _ when message.Contains("port is already allocated", StringComparison.Ordinal) || message.Contains("address already in use", StringComparison.Ordinal)
+                => ErrorCode.ResourcesUnavailable,
+            _ when message.Contains("could not select device driver", StringComparison.Ordinal) || message.Contains("no such device", StringComparison.OrdinalIgnoreCase)
+                => ErrorCode.ResourcesUnavailable,
+            _ when message.Contains("storage-opt", StringComparison.Ordinal) => ErrorCode.NotSupported,
+            _ when message.Contains("Range of CPUs", StringComparison.Ordinal) => ErrorCode.ResourcesUnavailable,
+            _ => ErrorCode.BackendFailed,
+        };
+        var remedy = code switch
+        {
+            ErrorCode.NotSupported => " resources.disk needs a storage driver with quotas: overlay2 on xfs mounted with pquota, btrfs or zfs. Leave it out, or change the Engine's storage.",
+            ErrorCode.ResourcesUnavailable => " Ask for what is free here, or for another.",
+            _ => "",
+        };
+        return new ExecutorException(code, $"The Docker Engine could not {what}: {message}.{remedy}", innerException: api);
+    }
+
+    /// <summary>The exit code of a command that the runtime could not run, as a shell would give it; <see langword="null"/> when the failure is another.</summary>
+    public static int? ExitCodeOfUnrunnable(DockerApiException e)
+    {
+        var message = MessageOf(e);
+        bool Says(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
+        if (!Says("exec") && !Says("starting container process")) return null;
+        if (Says("executable file not found") || (Says("no such file or directory") && (Says("stat ") || Says("exec:") || Says("exec "))) || Says("not a directory")) return 127;
+        return Says("permission denied") || Says("is a directory") || Says("exec format error") ? 126 : null;
+    }
+
+    private static Exception Innermost(Exception e) => e.InnerException is { } inner ? Innermost(inner) : e;
+
+    private static string Remedy(Exception e, string address) => Innermost(e) switch
+    {
+        SocketException { SocketErrorCode: SocketError.AccessDenied } => "This user may not use its socket: run as root, or join the group 'docker'.",
+        _ when address.StartsWith("unix:", StringComparison.Ordinal) => "Start it ('systemctl start docker'), install it (Debian: 'apt-get install docker.io'), or set DOCKER_HOST to where it listens.",
+        _ => "Check that it runs and that DOCKER_HOST or the Docker context names it.",
+    };
+}

@@ -1,0 +1,109 @@
+using System.Formats.Tar;
+using System.Text;
+using Docker.DotNet;
+using Docker.DotNet.Models;
+
+namespace Ergon.Docker;
+
+/// <summary>
+/// Runs provision scripts inside a container before its command. The scripts and a small wrapper are put into a volume of the container's
+/// own, since that works on a read-only root and with an Engine on another machine; the wrapper becomes the entrypoint, runs the
+/// scripts, and then becomes the command.
+/// </summary>
+internal static class ProvisionScripts
+{
+    private const string Root = "/.ergon";
+    private const string StatusFile = "failed";
+    private const string OutputFile = "output";
+    private const int OutputTail = 4096;
+
+    // $@ is the real command. A script's output goes into a file, so that the job's output stays the job's.
+    private const string Wrapper = """
+        #!/bin/sh
+        for script in /.ergon/scripts/*; do
+          "$script" >/.ergon/output 2>&1 </dev/null || { code=$?; printf '%s %s' "$code" "${script##*/}" >/.ergon/failed; exit "$code"; }
+        done
+        exec "$@"
+        """;
+
+    /// <summary>Makes the wrapper the entrypoint of the container, combining the image's entrypoint and command as the Engine would.</summary>
+    public static async Task WrapAsync(CreateContainerParameters parameters, DockerClient client, CancellationToken cancellationToken)
+    {
+        var image = (await client.Images.InspectImageAsync(parameters.Image, cancellationToken)).Config;
+        var entrypoint = parameters.Entrypoint ?? image?.Entrypoint ?? [];
+
+        // An entrypoint of the spec's own drops the image's command.
+        var command = parameters.Cmd is { Count: > 0 } ? parameters.Cmd : parameters.Entrypoint is { Count: > 0 } ? [] : image?.Cmd ?? [];
+        parameters.Entrypoint = [$"{Root}/run"];
+        parameters.Cmd = [.. entrypoint, .. command];
+        parameters.HostConfig.Mounts.Add(new Mount { Type = "volume", Target = Root });
+    }
+
+    /// <summary>Puts the scripts into the created container.</summary>
+    public static async Task UploadAsync(IReadOnlyList<ProvisionScript> scripts, DockerClient client, string container, CancellationToken cancellationToken)
+    {
+        using var archive = new MemoryStream();
+        await using (var tar = new TarWriter(archive, TarEntryFormat.Pax, leaveOpen: true))
+        {
+            // Anyone may write here: the job's user leaves its output and status.
+            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.Directory, "./") { Mode = (UnixFileMode)0b111_111_111 }, cancellationToken);
+            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.Directory, "scripts/") { Mode = (UnixFileMode)0b111_101_101 }, cancellationToken);
+            await WriteAsync("run", Encoding.UTF8.GetBytes(Wrapper.ReplaceLineEndings("\n") + "\n"));
+            for (var i = 0; i < scripts.Count; i++)
+                await WriteAsync($"scripts/{i:d4}-{scripts[i].Name}", WithInterpreter(scripts[i].Content.Span));
+
+            async Task WriteAsync(string name, byte[] content)
+            {
+                var entry = new PaxTarEntry(TarEntryType.RegularFile, name) { Mode = (UnixFileMode)0b111_101_101, DataStream = new MemoryStream(content) };
+                await tar.WriteEntryAsync(entry, cancellationToken);
+            }
+        }
+
+        archive.Position = 0;
+        await client.Containers.ExtractArchiveToContainerAsync(container, new CopyToContainerParameters { Path = Root }, archive, cancellationToken);
+    }
+
+    /// <summary>What to tell when a script failed: its name, its exit code, the end of its output. <see langword="null"/>: none did.</summary>
+    public static async Task<string?> ReadFailureAsync(DockerClient client, string container, CancellationToken cancellationToken)
+    {
+        if (await ReadFileAsync(client, container, StatusFile, cancellationToken) is not { } status) return null;
+        var words = status.Split(' ', 2);
+        var name = words.Length == 2 && words[1].Length > 5 ? words[1][5..] : status;
+        var output = await ReadFileAsync(client, container, OutputFile, cancellationToken) ?? "";
+        return $"The provision script '{name}' failed with exit code {words[0]}. Its output ends with: {output.Trim()}";
+    }
+
+    // Without an interpreter line the kernel would refuse the file, and only a shell would guess.
+    private static byte[] WithInterpreter(ReadOnlySpan<byte> script) => script.StartsWith("#!"u8) ? script.ToArray() : [.. "#!/bin/sh\n"u8, .. script];
+
+    private static async Task<string?> ReadFileAsync(DockerClient client, string container, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var answer = await client.Containers.GetArchiveFromContainerAsync(container, new ContainerPathStatParameters { Path = $"{Root}/{name}" }, false, cancellationToken);
+            await using var content = answer.Stream;
+            await using var tar = new TarReader(content);
+            if (await tar.GetNextEntryAsync(copyData: false, cancellationToken) is not { EntryType: TarEntryType.RegularFile, DataStream: { } data }) return null;
+            return await ReadTailAsync(data, cancellationToken);
+        }
+        catch (DockerApiException e) when (EngineErrors.IsNotFound(e))
+        {
+            return null;
+        }
+    }
+
+    private static async Task<string> ReadTailAsync(Stream data, CancellationToken cancellationToken)
+    {
+        var tail = new byte[2 * OutputTail];
+        var kept = 0;
+        while (await data.ReadAsync(tail.AsMemory(kept), cancellationToken) is > 0 and var read)
+        {
+            kept += read;
+            if (kept < tail.Length) continue;
+            tail.AsSpan(OutputTail).CopyTo(tail);
+            kept = OutputTail;
+        }
+
+        return Encoding.UTF8.GetString(tail, Math.Max(0, kept - OutputTail), Math.Min(kept, OutputTail));
+    }
+}
