@@ -23,18 +23,19 @@ internal static class ContainerSpec
 
     public static CreateContainerParameters Create(ExecutionRequest request, DockerSpec spec, string executorId, bool useInit)
     {
+        // The client leaves out what is null, although its models do not say so.
         var parameters = new CreateContainerParameters
         {
             Name = NameOf(executorId, request.ExecutionId),
             Image = spec.Image,
-            Platform = spec.Platform,
-            Entrypoint = spec.Entrypoint?.ToList(),
-            Cmd = spec.Cmd?.ToList(),
+            Platform = spec.Platform!,
+            Entrypoint = spec.Entrypoint?.ToList()!,
+            Cmd = spec.Cmd?.ToList()!,
             Env = EnvironmentOf(request, spec),
-            WorkingDir = spec.WorkingDirectory,
-            User = spec.User,
-            Hostname = spec.Hostname,
-            StopSignal = spec.StopSignal?.Name,
+            WorkingDir = spec.WorkingDirectory!,
+            User = spec.User!,
+            Hostname = spec.Hostname!,
+            StopSignal = spec.StopSignal?.Name!,
             AttachStdout = true,
             AttachStderr = true,
             Labels = LabelsOf(request, executorId),
@@ -66,8 +67,8 @@ internal static class ContainerSpec
         var host = new HostConfig
         {
             NetworkMode = network.EffectiveMode switch { NetworkMode.Bridge => "bridge", NetworkMode.Host => "host", _ => "none" },
-            CapDrop = spec.Privileged ? null : ["ALL"],
-            CapAdd = spec.CapAdd.Count == 0 ? null : [.. spec.CapAdd],
+            CapDrop = spec.Privileged ? [] : ["ALL"],
+            CapAdd = [.. spec.CapAdd],
             Privileged = spec.Privileged,
             SecurityOpt = ["no-new-privileges"],
             ReadonlyRootfs = spec.ReadOnlyRoot,
@@ -76,8 +77,8 @@ internal static class ContainerSpec
             NanoCPUs = (long)((resources.Cpu ?? 0) * 1e9),
             LogConfig = LogConfigOf(request.LogLimits),
             Mounts = [.. MountsOf(request)],
-            StorageOpt = resources.Disk is { } disk ? new Dictionary<string, string> { ["size"] = disk.ToString(CultureInfo.InvariantCulture) } : null,
-            DNS = network.Dns.Count == 0 ? null : [.. network.Dns],
+            StorageOpt = resources.Disk is { } disk ? new Dictionary<string, string> { ["size"] = disk.ToString(CultureInfo.InvariantCulture) } : null!,
+            DNS = [.. network.Dns],
         };
         if (resources.Memory is { } memory)
         {
@@ -114,15 +115,18 @@ internal static class ContainerSpec
     private static void AddPorts(CreateContainerParameters parameters, NetworkSpec network)
     {
         if (network.EffectiveMode != NetworkMode.Bridge || network.Ports.Count == 0) return;
-        parameters.ExposedPorts = new Dictionary<string, EmptyStruct>();
-        parameters.HostConfig.PortBindings = new Dictionary<string, IList<PortBinding>>();
+        var exposed = new Dictionary<string, EmptyStruct>();
+        var bound = new Dictionary<string, IList<PortBinding>>();
         foreach (var port in network.Ports)
         {
             var key = PortKey(port);
-            parameters.ExposedPorts[key] = default;
-            if (!parameters.HostConfig.PortBindings.TryGetValue(key, out var bindings)) parameters.HostConfig.PortBindings[key] = bindings = [];
+            exposed[key] = default;
+            if (!bound.TryGetValue(key, out var bindings)) bound[key] = bindings = [];
             bindings.Add(new PortBinding { HostIP = port.HostIp ?? "127.0.0.1", HostPort = port.HostPort.ToString(CultureInfo.InvariantCulture) });
         }
+
+        parameters.ExposedPorts = exposed;
+        parameters.HostConfig!.PortBindings = bound;
     }
 
     /// <summary>The Engine's name of a port: <c>80/tcp</c>.</summary>

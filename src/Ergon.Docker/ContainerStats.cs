@@ -48,7 +48,7 @@ internal static class ContainerStats
         return new ExecutionStats
         {
             Timestamp = sample.Read == default ? time.GetUtcNow() : new DateTimeOffset(DateTime.SpecifyKind(sample.Read, DateTimeKind.Utc)),
-            CpuTime = TimeSpan.FromTicks((long)(sample.CPUStats.CPUUsage.TotalUsage / 100)),
+            CpuTime = TimeSpan.FromTicks((long)(sample.CPUStats!.CPUUsage!.TotalUsage / 100)),
             MemoryBytes = memory?.Usage is { } usage ? (long)usage - InactiveFile(memory) : null,
             MemoryLimitBytes = (long?)memory?.Limit,
             Pids = (long?)sample.PidsStats?.Current,

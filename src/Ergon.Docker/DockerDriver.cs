@@ -60,19 +60,19 @@ public sealed class DockerDriver : IExecutionDriver
     {
         var request = context.Request;
         var spec = DockerSpec.Read(request.EngineSpec, new RequestProblems());
-        ImageReference.TryParse(spec.Image, out var image);
-        if (spec.PullPolicy == PullPolicy.Always) await _images.PullAsync(image!, spec.Platform, context.ReportProgress, cancellationToken);
+        var image = ImageReference.Parse(spec.Image);
+        if (spec.PullPolicy == PullPolicy.Always) await _images.PullAsync(image, spec.Platform, context.ReportProgress, cancellationToken);
         var useInit = spec.Init ?? (await _engine.GetInfoAsync(cancellationToken)).InitBinary is { Length: > 0 };
         var parameters = ContainerSpec.Create(request, spec, context.ExecutorId, useInit);
         try
         {
-            var id = await CreateAsync(parameters, spec, image!, context, cancellationToken);
+            var id = await CreateAsync(parameters, spec, image, context, cancellationToken);
             return new DockerExecution(_engine, _options, _time, request, id, started: false);
         }
         catch
         {
             // Also when the call was cancelled or its answer was lost: the Engine may have made it all the same.
-            await RemoveByNameAsync(parameters.Name);
+            await RemoveByNameAsync(parameters.Name!);
             throw;
         }
     }
@@ -85,7 +85,7 @@ public sealed class DockerDriver : IExecutionDriver
         {
             var found = await _engine.CallAsync("find a container", (client, token) => client.Containers.InspectContainerAsync(name, token), cancellationToken);
             if (found.Config?.Labels is not { } labels || labels.GetValueOrDefaultOf(ContainerSpec.ExecutorLabel) != context.ExecutorId) return null;
-            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.ID, started: found.State.Status != "created");
+            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.ID, started: found.State!.Status != "created");
             execution.TakePorts(found);
             return execution;
         }

@@ -28,7 +28,7 @@ internal sealed class DockerExecSession : IExecSession
         _exec = exec;
         _terminal = request.Terminal is not null;
         _connection = connection;
-        StandardInput = request.Stdin ? new InputStream(connection) : Stream.Null;
+        StandardInput = request.Stdin || _terminal ? new InputStream(connection) : Stream.Null;
         StandardOutput = _stdout.Reader.AsStream();
         StandardError = _stderr.Reader.AsStream();
         _exit = Task.Run(PumpAsync);
@@ -95,8 +95,9 @@ internal sealed class DockerExecSession : IExecSession
     {
         Cmd = [.. request.Command],
         Env = [.. request.Environment.Select(v => $"{v.Key}={v.Value}")],
-        WorkingDir = request.WorkingDirectory,
-        AttachStdin = request.Stdin,
+        WorkingDir = request.WorkingDirectory!,
+        // A terminal without an input is none: programs ask it for its size through their input.
+        AttachStdin = request.Stdin || request.Terminal is not null,
         AttachStdout = true,
         AttachStderr = true,
         TTY = request.Terminal is not null,

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Docker.DotNet;
 using Docker.DotNet.Models;
 using Ergon.Drivers;
 
@@ -46,7 +45,7 @@ internal sealed partial class DockerExecution
             {
                 var client = await engine.OpenAsync(cancellationToken);
                 var answer = await client.Containers.WaitContainerAsync(container, cancellationToken);
-                var state = (await InspectAsync(cancellationToken)).State;
+                var state = (await InspectAsync(cancellationToken)).State!;
                 if (state.Running) continue;
                 var exit = continuity == Continuity.Resumed && await DiedWithTheEngineAsync(state, cancellationToken)
                     ? Lost("It was restarted without live-restore, which killed the container.")
@@ -118,7 +117,8 @@ internal sealed partial class DockerExecution
         var found = false;
         var parameters = new ContainerEventsParameters
         {
-            Since = UnixTime(state.StartedAt),
+            // The times that the Engine notes for a short job may be the wrong way round; the container's id filters well enough.
+            Since = "1",
             Until = UnixTime(state.FinishedAt),
             Filters = new Dictionary<string, IDictionary<string, bool>>
             {
@@ -130,8 +130,16 @@ internal sealed partial class DockerExecution
         {
             if (e.Actor?.Attributes?.GetValueOrDefaultOf("signal") is { } text && Signal.TryParse(text, out var other)) found |= other == signal;
         });
-        await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), cancellationToken);
-        return found;
+        try
+        {
+            await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), cancellationToken);
+            return found;
+        }
+        catch (ExecutorException)
+        {
+            // No evidence is no evidence: the exit code itself is known.
+            return false;
+        }
     }
 
     private static string UnixTime(string timestamp)
@@ -145,7 +153,7 @@ internal sealed partial class DockerExecution
     private static DriverExit Lost(string why) => new() { Lost = true, Message = $"The Docker Engine went away while the job ran. {why}" };
 }
 
-/// <summary>Reports in order and at once, where <see cref="Progress{T}"/> would post each report to the thread pool.</summary>
+/// <summary>Reports in order and at once, on the thread that reads the answer.</summary>
 internal sealed class SynchronousProgress<T>(Action<T> report) : IProgress<T>
 {
     public void Report(T value) => report(value);

@@ -54,7 +54,7 @@ internal sealed partial class DockerExecution
     {
         try
         {
-            return !(await InspectAsync(cancellationToken)).State.Running;
+            return !(await InspectAsync(cancellationToken)).State!.Running;
         }
         catch (ExecutorException e) when (e.InnerException is { } inner && EngineErrors.IsNotFound(inner))
         {

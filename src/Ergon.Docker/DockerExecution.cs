@@ -41,7 +41,6 @@ internal sealed partial class DockerExecution(
     /// <inheritdoc/>
     public async ValueTask SignalAsync(Signal signal, CancellationToken cancellationToken)
     {
-        lock (_sentSignals) _sentSignals.Add(signal.Number);
         await KillWithAsync(signal.Number.ToString(CultureInfo.InvariantCulture), cancellationToken);
     }
 
@@ -137,6 +136,7 @@ internal sealed partial class DockerExecution(
 
     private async Task KillWithAsync(string signal, CancellationToken cancellationToken)
     {
+        if (Signal.TryParse(signal, out var sent)) lock (_sentSignals) _sentSignals.Add(sent.Number);
         try
         {
             await engine.CallAsync($"send {signal}", (client, token) => client.Containers.KillContainerAsync(container, new ContainerKillParameters { Signal = signal }, token), cancellationToken);

@@ -10,8 +10,8 @@ namespace Ergon.Docker;
 internal sealed class EngineConnection(DockerOptions options, TimeProvider time) : IDisposable
 {
     // The newest version whose meaning this driver knows; an older Engine is spoken to in its own.
-    private static readonly Version Newest = new(1, 47);
-    private static readonly Version Oldest = new(1, 40);
+    private static readonly System.Version Newest = new(1, 47);
+    private static readonly System.Version Oldest = new(1, 40);
 
     private readonly SemaphoreSlim _opening = new(1, 1);
     private DockerClient? _client;
@@ -76,7 +76,7 @@ internal sealed class EngineConnection(DockerOptions options, TimeProvider time)
         Address = endpoint.ToString();
         using var unversioned = Builder(endpoint).Build();
         var version = await unversioned.System.GetVersionAsync(cancellationToken);
-        if (!Version.TryParse(version.APIVersion, out var offered) || offered < Oldest)
+        if (!System.Version.TryParse(version.APIVersion, out var offered) || offered < Oldest)
         {
             throw new ExecutorException(
                 ErrorCode.BackendUnavailable,

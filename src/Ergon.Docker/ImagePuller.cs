@@ -97,6 +97,7 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
 }
 
 /// <summary>One pull and those who wait for it.</summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "A source without timer and wait handle holds nothing, and the pull may outlive everyone who waits for it.")]
 internal sealed class SharedPull
 {
     private readonly Lock _lock = new();

@@ -34,6 +34,9 @@ internal sealed partial record ImageReference(string Registry, string Repository
         return true;
     }
 
+    /// <summary>Parses a reference that has been validated.</summary>
+    public static ImageReference Parse(string text) => TryParse(text, out var reference) ? reference : throw new FormatException($"'{text}' is not an image reference.");
+
     /// <summary>The whole name without tag and digest.</summary>
     public string Name => $"{Registry}/{Repository}";
 
@@ -43,9 +46,9 @@ internal sealed partial record ImageReference(string Registry, string Repository
     /// <summary>The whole reference.</summary>
     public override string ToString() => Digest is null ? $"{Name}:{Tag}" : $"{Name}@{Digest}";
 
-    [GeneratedRegex(@"\A(?<name>[A-Za-z0-9][A-Za-z0-9._/:\-\[\]]*?)(?::(?<tag>[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}))?(?:@(?<digest>[a-z0-9]+(?:[.+_\-][a-z0-9]+)*:[0-9a-f]{32,}))?\z", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"\A(?<name>[A-Za-z0-9][A-Za-z0-9._/:\-\[\]]*?)(?::(?<tag>[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}))?(?:@(?<digest>[a-z0-9]+(?:[.+_\-][a-z0-9]+)*:[0-9a-f]{32,}))?\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Grammar();
 
-    [GeneratedRegex(@"\A[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*\z", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"\A[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Repositories();
 }

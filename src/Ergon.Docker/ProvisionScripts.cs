@@ -36,7 +36,7 @@ internal static class ProvisionScripts
         var command = parameters.Cmd is { Count: > 0 } ? parameters.Cmd : parameters.Entrypoint is { Count: > 0 } ? [] : image?.Cmd ?? [];
         parameters.Entrypoint = [$"{Root}/run"];
         parameters.Cmd = [.. entrypoint, .. command];
-        parameters.HostConfig.Mounts.Add(new Mount { Type = "volume", Target = Root });
+        parameters.HostConfig!.Mounts!.Add(new Mount { Type = "volume", Target = Root });
     }
 
     /// <summary>Puts the scripts into the created container.</summary>
@@ -81,7 +81,7 @@ internal static class ProvisionScripts
         try
         {
             var answer = await client.Containers.GetArchiveFromContainerAsync(container, new ContainerPathStatParameters { Path = $"{Root}/{name}" }, false, cancellationToken);
-            await using var content = answer.Stream;
+            await using var content = answer.Stream!;
             await using var tar = new TarReader(content);
             if (await tar.GetNextEntryAsync(copyData: false, cancellationToken) is not { EntryType: TarEntryType.RegularFile, DataStream: { } data }) return null;
             return await ReadTailAsync(data, cancellationToken);
