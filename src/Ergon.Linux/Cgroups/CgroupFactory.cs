@@ -1,0 +1,175 @@
+namespace Ergon.Linux;
+
+/// <summary>Makes, finds and removes the cgroups of an executor, wherever on this system cgroups can be made.</summary>
+internal sealed class CgroupFactory
+{
+    private const string Family = "ergon";
+    private const int MaxAttempts = 5;
+    private static readonly string[] V1Controllers = ["memory", "pids", "cpu", "cpuacct", "blkio"];
+    private static readonly string[] V2Controllers = ["memory", "pids", "cpu", "io"];
+
+    private readonly IReadOnlyDictionary<string, string> _v1;
+    private readonly string? _v2;
+
+    private CgroupFactory(IReadOnlyDictionary<string, string> v1, string? v2, CgroupAbilities abilities) => (_v1, _v2, Abilities) = (v1, v2, abilities);
+
+    /// <summary>What can be limited and measured.</summary>
+    public CgroupAbilities Abilities { get; }
+
+    /// <summary>Whether cgroups can be made at all.</summary>
+    public bool IsUsable => _v1.Count > 0 || _v2 is not null;
+
+    /// <summary>The layout in words: <c>v1</c>, <c>v2</c>, <c>v1 with v2 for freezing</c>, <c>none</c>.</summary>
+    public string Layout => (_v1.Count, _v2) switch
+    {
+        (0, null) => "none",
+        (0, _) => "v2",
+        (_, null) => "v1",
+        _ => "v1 with v2 for freezing",
+    };
+
+    /// <summary>Finds the places where this process may make cgroups.</summary>
+    public static CgroupFactory Detect(CgroupHierarchies hierarchies)
+    {
+        var v1 = V1Controllers
+            .Where(c => hierarchies.V1.TryGetValue(c, out var own) && CanMakeIn(own))
+            .ToDictionary(c => c, c => hierarchies.V1[c]);
+        if (v1.Count > 0)
+        {
+            var freezer = hierarchies.V2 is { } own && CanMakeIn(own) ? own : null;
+            return new(v1, freezer, new(Has("memory"), Has("cpu"), Has("pids"), Has("cpuacct"), freezer is not null));
+
+            bool Has(string controller) => v1.ContainsKey(controller);
+        }
+
+        // A cgroup with processes in it cannot give controllers to its children, so the place may be further up.
+        for (var directory = hierarchies.V2; directory is not null && directory.Length >= hierarchies.V2Root!.Length; directory = Path.GetDirectoryName(directory))
+        {
+            if (!CanMakeIn(directory)) continue;
+            var given = GiveControllers(directory);
+            if (!given.Contains("pids") && !given.Contains("memory")) continue;
+            return new(v1, directory, new(given.Contains("memory"), given.Contains("cpu"), given.Contains("pids"), true, true));
+        }
+
+        return new(v1, null, new(false, false, false, false, false));
+    }
+
+    /// <summary>Makes the cgroup of an execution.</summary>
+    public Cgroup Create(string executorId, string executionId, CgroupLimits limits)
+    {
+        var cgroup = Find(executorId, executionId);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Create(cgroup, executorId, executionId, limits);
+                return cgroup;
+            }
+            catch (DirectoryNotFoundException) when (attempt < MaxAttempts)
+            {
+                // Another executor, or the end of another execution, has just removed the empty directories above.
+            }
+            catch
+            {
+                RemoveEmpty(executorId, executionId);
+                throw;
+            }
+        }
+    }
+
+    private void Create(Cgroup cgroup, string executorId, string executionId, CgroupLimits limits)
+    {
+        if (cgroup is not CgroupV2 v2)
+        {
+            CgroupV1.Create(DirectoriesOf(executorId, executionId), limits);
+            return;
+        }
+
+        Directory.CreateDirectory(Path.Combine(_v2!, Family, executorId));
+        GiveControllers(Path.Combine(_v2!, Family));
+        GiveControllers(Path.Combine(_v2!, Family, executorId));
+        v2.Create(limits);
+    }
+
+    /// <summary>The executions of which cgroups are there.</summary>
+    public IReadOnlyList<string> List(string executorId) =>
+    [
+        .. Places().Select(place => Path.Combine(place, Family, executorId))
+            .Where(Directory.Exists)
+            .SelectMany(directory => Directory.GetDirectories(directory).Select(d => Path.GetFileName(d)!))
+            .Distinct(),
+    ];
+
+    /// <summary>The cgroup of an execution, made or not.</summary>
+    public Cgroup Find(string executorId, string executionId)
+    {
+        var v2 = _v2 is null ? null : new CgroupV2(Path.Combine(_v2, Family, executorId, executionId));
+        return _v1.Count > 0 ? new CgroupV1(DirectoriesOf(executorId, executionId), _v1, v2) : v2 ?? throw new InvalidOperationException("There are no cgroups here.");
+    }
+
+    /// <summary>Removes the executor's own directories, unless executions are left in them.</summary>
+    public void RemoveExecutor(string executorId)
+    {
+        foreach (var place in Places())
+        {
+            TryRemove(Path.Combine(place, Family, executorId));
+            TryRemove(Path.Combine(place, Family));
+        }
+    }
+
+    private void RemoveEmpty(string executorId, string executionId)
+    {
+        foreach (var place in Places()) TryRemove(Path.Combine(place, Family, executorId, executionId));
+    }
+
+    private IEnumerable<string> Places() => _v2 is null ? _v1.Values.Distinct() : _v1.Values.Append(_v2).Distinct();
+
+    private Dictionary<string, string> DirectoriesOf(string executorId, string executionId) =>
+        _v1.ToDictionary(pair => pair.Key, pair => Path.Combine(pair.Value, Family, executorId, executionId));
+
+    private static bool CanMakeIn(string directory)
+    {
+        var probe = Path.Combine(directory, $"{Family}-probe-{Guid.NewGuid():n}");
+        try
+        {
+            Directory.CreateDirectory(probe);
+            Directory.Delete(probe);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    // Returns the controllers that the children of the directory then have.
+    private static string[] GiveControllers(string directory)
+    {
+        var file = Path.Combine(directory, "cgroup.subtree_control");
+        foreach (var controller in V2Controllers)
+        {
+            try
+            {
+                File.WriteAllText(file, $"+{controller}");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Not there, not ours to give, or processes are in the way; what counts is read below.
+            }
+        }
+
+        return (CgroupText.Read(file) ?? "").Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private static void TryRemove(string directory)
+    {
+        try
+        {
+            Directory.Delete(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // In use by another execution or executor, or not there.
+        }
+    }
+}

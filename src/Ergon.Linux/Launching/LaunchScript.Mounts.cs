@@ -1,0 +1,70 @@
+namespace Ergon.Linux;
+
+/// <summary>Flags of <c>mount</c>.</summary>
+[Flags]
+internal enum MountFlags
+{
+    None = 0,
+    ReadOnly = 1,
+    NoSetUid = 2,
+    NoDevices = 4,
+    NoExecute = 8,
+    Remount = 0x20,
+    Bind = 0x1000,
+    Recursive = 0x4000,
+    Unbindable = 0x20000,
+    Private = 0x40000,
+}
+
+internal sealed unsafe partial class LaunchScript
+{
+    private const int WorkingDirectory = -100;
+    private const int AtRecursive = 0x8000;
+    private const int DetachMount = 2;
+    private const int RegularFile = 0x8000;
+
+    public void Mount(
+        string? source, string target, string? type, MountFlags flags, string? options = null, int tolerated = 0, int alsoTolerated = 0) =>
+        Call(
+            $"mount {source ?? type ?? "(change)"} on {target} ({flags})", SystemCallNumbers.Mount, source is null ? 0 : Arena.Text(source),
+            Arena.Text(target), type is null ? 0 : Arena.Text(type), (nint)flags, options is null ? 0 : Arena.Text(options),
+            tolerated: tolerated, alsoTolerated: alsoTolerated);
+
+    /// <summary>Adds attributes to a mount and, on request, to everything mounted below it.</summary>
+    public void AddMountAttributes(string target, MountFlags attributes, bool recursive, int tolerated = 0)
+    {
+        var block = (ulong*)Arena.Allocate(4 * sizeof(ulong)); // struct mount_attr: set, clear, propagation, user namespace
+        block[0] = (ulong)attributes; // these four flags have the same bits as MOUNT_ATTR_*
+        Call(
+            $"restrict the mounts below {target} ({attributes})", SystemCallNumbers.MountSetAttributes, WorkingDirectory, Arena.Text(target),
+            recursive ? AtRecursive : 0, (nint)block, 4 * sizeof(ulong), tolerated: tolerated);
+    }
+
+    public void MakeDirectory(string path, int mode) => Call(
+        $"make the directory {path}", SystemCallNumbers.MakeDirectoryAt, WorkingDirectory, Arena.Text(path), mode, tolerated: Errno.Exists);
+
+    /// <summary>Makes an empty file, for something to be mounted on.</summary>
+    public void MakeFile(string path) => Call(
+        $"make the file {path}", SystemCallNumbers.MakeNodeAt, WorkingDirectory, Arena.Text(path), RegularFile | 0x124, tolerated: Errno.Exists);
+
+    public void MakeSymbolicLink(string content, string path) => Call(
+        $"make the link {path}", SystemCallNumbers.MakeSymbolicLinkAt, Arena.Text(content), WorkingDirectory, Arena.Text(path), tolerated: Errno.Exists);
+
+    public void ChangeOwner(string path, uint uid, uint gid) => Call(
+        $"give {path} to user {uid}", SystemCallNumbers.ChangeOwnerAt, WorkingDirectory, Arena.Text(path), uid, gid);
+
+    public void ChangeDirectory(string path) => Call($"change to the directory {path}", SystemCallNumbers.Chdir, Arena.Text(path));
+
+    public void SetFileModeMask(int mask) => Call("set the file mode mask", SystemCallNumbers.Umask, mask);
+
+    /// <summary>Makes a directory, which must be a mount point, the root directory, and lets go of the old one.</summary>
+    public void ChangeRoot(string path)
+    {
+        ChangeDirectory(path);
+        var here = Arena.Text(".");
+        // The old root ends on top of the new one, where "." then leads to it.
+        Call("make the sandbox's root directory the root", SystemCallNumbers.PivotRoot, here, here);
+        Call("let go of the host's root directory", SystemCallNumbers.Unmount, here, DetachMount);
+        ChangeDirectory("/");
+    }
+}

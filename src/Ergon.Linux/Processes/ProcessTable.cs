@@ -1,0 +1,105 @@
+using System.Globalization;
+
+namespace Ergon.Linux;
+
+/// <summary>One process, from <c>/proc/PID/stat</c>.</summary>
+internal readonly record struct ProcessEntry(int Id, char State, int ParentId, int SessionId, uint Flags, long CpuTicks, long Threads, long ResidentPages)
+{
+    private const uint ExitingFlag = 4;
+
+    /// <summary>Whether it has begun to end.</summary>
+    public bool IsExiting => (Flags & ExitingFlag) != 0 || State is 'Z' or 'X';
+
+    /// <summary>Parses the text of a stat file (proc_pid_stat(5)); the name in it may contain anything.</summary>
+    public static ProcessEntry? Parse(string text)
+    {
+        var open = text.IndexOf('(');
+        var close = text.LastIndexOf(')');
+        if (open < 1 || close < open || !int.TryParse(text.AsSpan(0, open).Trim(), out var id)) return null;
+        var fields = text[(close + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (fields.Length < 22 || fields[0].Length != 1) return null;
+        return int.TryParse(fields[1], out var parent) && int.TryParse(fields[3], out var session) &&
+            uint.TryParse(fields[6], NumberStyles.None, null, out var flags) &&
+            long.TryParse(fields[11], out var user) && long.TryParse(fields[12], out var system) &&
+            long.TryParse(fields[17], out var threads) && long.TryParse(fields[21], out var pages)
+            ? new ProcessEntry(id, fields[0][0], parent, session, flags, unchecked(user + system), threads, pages)
+            : null;
+    }
+}
+
+/// <summary>Looks at the processes of this system.</summary>
+internal static class ProcessTable
+{
+    /// <summary>One process, if it exists.</summary>
+    public static ProcessEntry? Find(int id) => Read($"/proc/{id}/stat");
+
+    /// <summary>Every process that can be seen in a proc file system.</summary>
+    public static IReadOnlyList<ProcessEntry> ReadAll(string proc = "/proc")
+    {
+        var entries = new List<ProcessEntry>();
+        foreach (var directory in Directory.EnumerateDirectories(proc))
+        {
+            if (char.IsAsciiDigit(Path.GetFileName(directory)[0]) && Read(Path.Combine(directory, "stat")) is { } entry) entries.Add(entry);
+        }
+
+        return entries;
+    }
+
+    /// <summary>The processes in the pid namespace of a process.</summary>
+    public static IReadOnlyList<int> InNamespaceOf(int id)
+    {
+        var wanted = NamespaceOf(id);
+        return wanted is null ? [] : [.. ReadAll().Select(p => p.Id).Where(other => NamespaceOf(other) == wanted)];
+    }
+
+    /// <summary>A process, its descendants, and everything in the session that it leads.</summary>
+    public static IReadOnlyList<ProcessEntry> TreeOf(int leader)
+    {
+        var all = ReadAll();
+        var tree = new HashSet<int> { leader };
+        int before;
+        do
+        {
+            before = tree.Count;
+            foreach (var process in all)
+                if (process.SessionId == leader || tree.Contains(process.ParentId)) tree.Add(process.Id);
+        }
+        while (tree.Count > before);
+
+        return [.. all.Where(p => tree.Contains(p.Id))];
+    }
+
+    /// <summary>How many threads a user has, which is what the kernel's limit of processes counts.</summary>
+    public static long CountOfUser(uint uid) => ReadAll().Where(p => OwnerOf(p.Id) == uid).Sum(p => p.Threads);
+
+    private static uint? OwnerOf(int id)
+    {
+        foreach (var line in (CgroupText.Read($"/proc/{id}/status") ?? "").Split('\n'))
+            if (line.StartsWith("Uid:", StringComparison.Ordinal) && uint.TryParse(line.Split('\t').ElementAtOrDefault(1), out var uid)) return uid;
+        return null;
+    }
+
+    private static string? NamespaceOf(int id)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{id}/ns/pid").LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static ProcessEntry? Read(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? ProcessEntry.Parse(File.ReadAllText(path)) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null; // it ended while it was being read
+        }
+    }
+}

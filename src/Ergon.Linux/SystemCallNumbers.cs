@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+
+namespace Ergon.Linux;
+
+/// <summary>The numbers of the system calls that have no libc function, or whose libc function does more than the call.</summary>
+/// <remarks>
+/// glibc's <c>setuid</c> family changes every thread of the process; the raw calls change the calling thread alone, which is what a
+/// launch needs.
+/// </remarks>
+internal static class SystemCallNumbers
+{
+    private static readonly bool X64 = RuntimeInformation.ProcessArchitecture == Architecture.X64;
+
+    /// <summary>Whether the numbers of this machine's architecture are known.</summary>
+    public static bool Known => RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64;
+
+    public static int Ioctl => X64 ? 16 : 29;
+    public static int Socket => X64 ? 41 : 198;
+    public static int Chdir => X64 ? 80 : 49;
+    public static int Umask => X64 ? 95 : 166;
+    public static int SetGroups => X64 ? 116 : 159;
+    public static int SetResUid => X64 ? 117 : 147;
+    public static int SetResGid => X64 ? 119 : 149;
+    public static int CapSet => X64 ? 126 : 91;
+    public static int PivotRoot => X64 ? 155 : 41;
+    public static int Prctl => X64 ? 157 : 167;
+    public static int Mount => X64 ? 165 : 40;
+    public static int Unmount => X64 ? 166 : 39;
+    public static int SetHostName => X64 ? 170 : 161;
+    public static int GetThreadId => X64 ? 186 : 178;
+    public static int WaitId => X64 ? 247 : 95;
+    public static int MakeDirectoryAt => X64 ? 258 : 34;
+    public static int MakeNodeAt => X64 ? 259 : 33;
+    public static int ChangeOwnerAt => X64 ? 260 : 54;
+    public static int MakeSymbolicLinkAt => X64 ? 266 : 36;
+    public static int FileAccessAt => X64 ? 269 : 48;
+    public static int Unshare => X64 ? 272 : 97;
+    public static int ResourceLimit => X64 ? 302 : 261;
+    public static int SetNamespace => X64 ? 308 : 268;
+    public static int Write => X64 ? 1 : 64;
+
+    // Calls newer than 5.0 have one number everywhere.
+    public const int PidFdSendSignal = 424;
+    public const int PidFdOpen = 434;
+    public const int CloseRange = 436;
+    public const int MountSetAttributes = 442;
+}

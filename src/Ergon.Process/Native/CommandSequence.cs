@@ -1,0 +1,97 @@
+using System.Runtime.Versioning;
+using Ergon.Drivers;
+using Ergon.Linux;
+
+namespace Ergon.Process.Native;
+
+/// <summary>Runs the provision scripts of an execution, one after the other, and then its command.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, OutputPipe stderr)
+{
+    private readonly List<(OutputPipe Pipe, Task Reading)> _scriptPipes = [];
+    private string? _failedScript;
+    private OutputTail? _tail;
+
+    /// <summary>Starts the first script or, without scripts, the command.</summary>
+    public Task<LaunchedCommand> StartFirstAsync() => StartAsync(0);
+
+    /// <summary>Goes through the sequence until its end or the first script that fails.</summary>
+    /// <param name="first">The one that has been started.</param>
+    /// <param name="onStarted">Is told each further process.</param>
+    public async Task<DriverExit> RunAsync(LaunchedCommand first, Action<ChildProcess?> onStarted)
+    {
+        var current = first;
+        for (var i = 0; ; i++)
+        {
+            if (i > 0)
+            {
+                current = await StartAsync(i);
+                onStarted(current.Process);
+            }
+
+            var exit = await WaitAsync(current);
+            if (i == parts.Scripts.Count) return exit;
+            if (exit is { ExitCode: 0, Lost: false }) continue;
+            _failedScript = parts.Scripts[i].Name;
+            return exit;
+        }
+    }
+
+    /// <summary>Adds what a failed script wrote. Call it when every process is dead: only then is the output complete.</summary>
+    public async Task<DriverExit> DescribeAsync(DriverExit exit)
+    {
+        foreach (var (pipe, reading) in _scriptPipes)
+        {
+            await reading;
+            pipe.Dispose();
+        }
+
+        if (_failedScript is null) return exit;
+        var how = exit switch
+        {
+            { Signal: { } signal } => $"was ended by {signal}",
+            { Message: { } message } => $"could not be run: {message}",
+            _ => $"failed with exit code {exit.ExitCode}",
+        };
+        var output = _tail?.ToString() is { Length: > 0 } text ? $" Its output ended with:\n{text}" : "";
+        return exit with { Message = $"The provision script '{_failedScript}' {how}.{output}" };
+    }
+
+    private async Task<LaunchedCommand> StartAsync(int index)
+    {
+        using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
+        var input = Descriptors.Number(nullDevice);
+        if (index == parts.Scripts.Count)
+        {
+            var job = await parts.Launcher.StartAsync(parts.Command, [input, stdout.WriteDescriptor, stderr.WriteDescriptor]);
+            stdout.CloseWriter();
+            stderr.CloseWriter();
+            return job;
+        }
+
+        var pipe = new OutputPipe();
+        try
+        {
+            var script = await parts.Launcher.StartAsync(parts.Scripts[index].Command, [input, pipe.WriteDescriptor, pipe.WriteDescriptor]);
+            pipe.CloseWriter();
+            _tail = new OutputTail();
+            _scriptPipes.Add((pipe, _tail.ReadAsync(pipe.Reader, CancellationToken.None)));
+            return script;
+        }
+        catch
+        {
+            pipe.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task<DriverExit> WaitAsync(LaunchedCommand command)
+    {
+        if (command.Process is not { } process) return new DriverExit { ExitCode = command.ExitCode, Message = command.Message };
+        var exit = await process.Exit;
+        process.Dispose();
+        return exit.IsUnknown
+            ? new DriverExit { Lost = true, Message = "Its status was taken by another part of this program, or SIGCHLD is ignored." }
+            : new DriverExit { ExitCode = exit.ExitCode, Signal = exit.Signal is { } number ? new Signal(number) : null };
+    }
+}

@@ -1,0 +1,142 @@
+using System.Runtime.Versioning;
+using Ergon.Linux;
+using Ergon.Process.Sandboxing;
+using Microsoft.Win32.SafeHandles;
+
+namespace Ergon.Process.Native;
+
+/// <summary>A command that was started, or why it could not be run.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed record LaunchedCommand(ChildProcess? Process, int ExitCode, string? Message);
+
+/// <summary>Starts the commands of one execution with everything that shuts them in.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class JobLauncher
+{
+    private const int NotFound = 127;
+    private const int NotExecutable = 126;
+
+    public required KernelEvents Events { get; init; }
+
+    /// <summary>The sandbox to start in; <see langword="null"/>: none can be had here.</summary>
+    public Sandbox? Sandbox { get; init; }
+
+    public Cgroup? Cgroup { get; init; }
+
+    /// <summary>The user to become; <see langword="null"/>: stay who we are.</summary>
+    public UserIdentity? User { get; init; }
+
+    /// <summary>Limits a new process where no cgroup does.</summary>
+    public Action<int>? LimitProcess { get; init; }
+
+    /// <summary>A private directory for the launcher's own files.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>Starts a command. That it does not exist is no error.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="streams">The descriptors that become its 0, 1 and 2.</param>
+    /// <param name="terminal">Its terminal, instead of the streams.</param>
+    public async Task<LaunchedCommand> StartAsync(JobCommand command, IReadOnlyList<int> streams, string? terminal = null)
+    {
+        var handles = new List<SafeFileHandle>();
+        try
+        {
+            using var script = new LaunchScript();
+            using var gate = Cgroup?.NeedsGate == true || LimitProcess is not null ? SpawnGate.Create(Directory) : null;
+            EnterSandbox(script, handles);
+            JoinCgroup(script, handles);
+            var directory = BecomeJob(script, command);
+            var child = script.NewSlot();
+            var spawn = script.Spawn(
+                new SpawnRequest
+                {
+                    Name = command.Arguments[0],
+                    Candidates = command.Candidates,
+                    Arguments = command.Arguments,
+                    Environment = command.Variables,
+                    Streams = streams,
+                    Terminal = terminal,
+                    Gate = gate,
+                },
+                child);
+            LeaveCgroup(script, handles);
+            var outcome = gate is null ? await script.RunAsync(Events) : await gate.RunAsync(script, Events, Limit);
+            if (outcome.Succeeded) return new LaunchedCommand(ChildProcess.Adopt((int)script.Result(child), Events), 0, null);
+            if (outcome.FailedStep == spawn) return Refused(command, outcome.Errno);
+            throw outcome.FailedStep == directory ? NoDirectory(command, outcome.Errno) : outcome.ToException();
+        }
+        finally
+        {
+            foreach (var handle in handles) handle.Dispose();
+        }
+    }
+
+    private void EnterSandbox(LaunchScript script, List<SafeFileHandle> handles)
+    {
+        script.IsolateDescriptors();
+        // A directory and a file mode mask of the thread's own; entering a mount namespace requires it as well.
+        script.Unshare(Namespaces.FileSystemContext);
+        if (Sandbox is null) return;
+        foreach (var (handle, kind) in Sandbox.OpenNamespaces())
+        {
+            handles.Add(handle);
+            script.Enter(Descriptors.Number(handle), kind);
+        }
+    }
+
+    private void JoinCgroup(LaunchScript script, List<SafeFileHandle> handles)
+    {
+        foreach (var file in Cgroup?.TaskFiles ?? []) script.JoinCgroup(OpenForWriting(file, handles));
+    }
+
+    private void LeaveCgroup(LaunchScript script, List<SafeFileHandle> handles)
+    {
+        script.Finally();
+        foreach (var file in Cgroup?.OwnTaskFiles ?? []) script.JoinCgroup(OpenForWriting(file, handles));
+    }
+
+    private static int OpenForWriting(string file, List<SafeFileHandle> handles)
+    {
+        var handle = Descriptors.Open(file, Libc.WriteOnly);
+        handles.Add(handle);
+        return Descriptors.Number(handle);
+    }
+
+    // Returns the number of the step that enters the working directory, as the job's user.
+    private int BecomeJob(LaunchScript script, JobCommand command)
+    {
+        script.ForbidNewPrivileges();
+        if (User is not null) script.BecomeUser(User);
+        script.SetFileModeMask(0x12); // 022
+        var step = script.Count;
+        script.ChangeDirectory(command.WorkingDirectory);
+        return step;
+    }
+
+    private void Limit(int processId)
+    {
+        if (Cgroup?.NeedsGate == true) Cgroup.Add(processId);
+        LimitProcess?.Invoke(processId);
+    }
+
+    private LaunchedCommand Refused(JobCommand command, int errno)
+    {
+        var name = command.Arguments[0];
+        if (errno is Errno.NoEntry or Errno.NotADirectory)
+        {
+            var hidden = Sandbox?.Spec.HiddenPaths.FirstOrDefault(h => name.StartsWith(h + "/", StringComparison.Ordinal));
+            var hint = hidden is null ? "" : $" {hidden} is hidden inside the sandbox; bring the program as an input.";
+            var where = name.Contains('/') ? "" : $" in {(command.Environment.TryGetValue("PATH", out var path) ? path : JobCommand.DefaultPath)}";
+            return new LaunchedCommand(null, NotFound, $"The command '{name}' was not found{where}.{hint}");
+        }
+
+        if (errno == Errno.NoMemory && Sandbox?.Ended.IsCompleted == true) throw new LinuxException("start a command in a sandbox that has ended", errno);
+        if (errno is Errno.TryAgain or Errno.NoMemory) throw new LinuxException($"start {name}", errno);
+        return new LaunchedCommand(null, NotExecutable, $"The command '{name}' cannot be executed: {Errno.Describe(errno)}.");
+    }
+
+    private static ExecutorException NoDirectory(JobCommand command, int errno) => new(
+        ErrorCode.InvalidRequest,
+        $"engine_spec.params.working_directory: {command.WorkingDirectory} cannot be entered by the job's user: {Errno.Describe(errno)}. " +
+        "Name a directory that exists inside the sandbox, such as the target of a volume, or leave it out for /tmp.");
+}

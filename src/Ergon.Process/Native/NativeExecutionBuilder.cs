@@ -1,0 +1,132 @@
+using System.Runtime.Versioning;
+using Ergon.Drivers;
+using Ergon.Linux;
+using Ergon.Process.Sandboxing;
+
+namespace Ergon.Process.Native;
+
+/// <summary>Makes, step by step, everything that an execution needs, and can undo what it has made.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class NativeExecutionBuilder(
+    DriverContext context, ProcessSpec spec, NativePlan plan, Protections protections, KernelEvents events, TimeProvider time)
+{
+    private const UnixFileMode Readable = (UnixFileMode)0x1ed; // 0755
+    private const string PrivateDirectory = "/tmp";
+
+    private Cgroup? _cgroup;
+    private Sandbox? _sandbox;
+
+    private ExecutionRequest Request => context.Request;
+
+    public async Task<NativeExecution> BuildAsync(CancellationToken cancellationToken)
+    {
+        var limits = new CgroupLimits(Request.Resources.Memory, Request.Resources.Cpu, Request.Resources.Pids);
+        if (protections.Cgroups.IsUsable) _cgroup = protections.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, limits);
+        var scripts = WriteScripts();
+        if (protections.HasSandbox) _sandbox = await CreateSandboxAsync(cancellationToken);
+        var home = _sandbox is null ? MakeWorkingDirectory() : PrivateDirectory;
+        var environment = Environment(home);
+        var directory = spec.WorkingDirectory ?? home;
+        return new NativeExecution(new NativeParts
+        {
+            Context = context,
+            Spec = spec,
+            Time = time,
+            Command = new JobCommand { Arguments = spec.Arguments, Environment = environment, WorkingDirectory = directory },
+            Scripts = [.. scripts.Select(s => (s.Name, new JobCommand { Arguments = s.Arguments, Environment = environment, WorkingDirectory = directory }))],
+            Launcher = new JobLauncher
+            {
+                Events = events,
+                Sandbox = _sandbox,
+                Cgroup = _cgroup,
+                User = plan.User,
+                LimitProcess = LimitOfProcesses(),
+                Directory = context.WorkDirectory,
+            },
+        });
+    }
+
+    /// <summary>Removes what has been made so far.</summary>
+    public async Task UndoAsync()
+    {
+        if (_sandbox is not null) await _sandbox.DisposeAsync();
+        if (_cgroup is not null) await _cgroup.RemoveAsync(events, CancellationToken.None);
+    }
+
+    private async Task<Sandbox> CreateSandboxAsync(CancellationToken cancellationToken)
+    {
+        var sandboxSpec = new SandboxSpec
+        {
+            Directory = Directory.CreateDirectory(Path.Combine(context.WorkDirectory, "sandbox")).FullName,
+            HostName = plan.HostName,
+            OwnNetwork = plan.OwnNetwork,
+            User = plan.User ?? UserIdentity.Nobody,
+            PrivateBytes = plan.PrivateBytes,
+            HiddenPaths = plan.HiddenPaths,
+        };
+        // The records and logs of every execution lie two levels above its work directory.
+        var data = Path.GetDirectoryName(Path.GetDirectoryName(context.WorkDirectory));
+        SandboxVolume[] scripts = Request.ProvisionScripts.Count == 0
+            ? []
+            : [new(ScriptsDirectory, NativePlan.ScriptsTarget, ReadOnly: true, IsDirectory: true, "provision_scripts")];
+        var layout = plan.CreateLayout(data is null or "/" ? [] : [data], scripts);
+        plan.Problems.ThrowIfAny(Request.ExecutionId);
+        return await Sandbox.CreateAsync(sandboxSpec, layout, events, cancellationToken);
+    }
+
+    private string ScriptsDirectory => Path.Combine(context.WorkDirectory, "provision");
+
+    // A file without a "#!" line cannot be executed by itself.
+    private List<(string Name, IReadOnlyList<string> Arguments)> WriteScripts()
+    {
+        var scripts = new List<(string, IReadOnlyList<string>)>();
+        if (Request.ProvisionScripts.Count == 0) return scripts;
+        Directory.CreateDirectory(ScriptsDirectory, Readable);
+        File.SetUnixFileMode(ScriptsDirectory, Readable);
+        foreach (var script in Request.ProvisionScripts)
+        {
+            var file = Path.Combine(ScriptsDirectory, script.Name);
+            File.WriteAllBytes(file, script.Content.Span);
+            File.SetUnixFileMode(file, Readable);
+            var path = protections.HasSandbox ? $"{NativePlan.ScriptsTarget}/{script.Name}" : file;
+            scripts.Add((script.Name, script.Content.Span.StartsWith("#!"u8) ? [path] : ["/bin/sh", path]));
+        }
+
+        return scripts;
+    }
+
+    private Dictionary<string, string> Environment(string home)
+    {
+        var environment = new Dictionary<string, string>
+        {
+            ["PATH"] = JobCommand.DefaultPath,
+            ["HOME"] = home,
+            ["HOSTNAME"] = _sandbox is null ? System.Environment.MachineName : plan.HostName,
+        };
+        if (_sandbox is null) environment["TMPDIR"] = home;
+        foreach (var (name, value) in spec.Environment) environment[name] = value;
+        foreach (var (name, value) in Request.Environment) environment[name] = value;
+        return environment;
+    }
+
+    private string MakeWorkingDirectory()
+    {
+        var directory = Directory.CreateDirectory(Path.Combine(context.WorkDirectory, "home")).FullName;
+        if (plan.User is { } user) Libc.Check(Libc.ChangeOwner(directory, user.Uid, user.Gid), $"give {directory} to user {user.Uid}");
+        return directory;
+    }
+
+    // What there is where cgroups cannot be made; the fingerprint says that it is weaker.
+    private Action<int>? LimitOfProcesses()
+    {
+        if (!SpawnGate.IsSupported) return null;
+        var memory = protections.Cgroups.Abilities.Memory ? null : Request.Resources.Memory;
+        var limitPids = !protections.Cgroups.Abilities.Pids;
+        if (memory is null && !limitPids) return null;
+        return id =>
+        {
+            if (memory is { } bytes) ResourceLimits.LimitAddressSpace(id, bytes);
+            if (limitPids) ResourceLimits.LimitProcesses(id, ProcessTable.CountOfUser(plan.User?.Uid ?? Libc.EffectiveUserId()) + Request.Resources.Pids);
+        };
+    }
+}

@@ -1,0 +1,57 @@
+using System.Buffers;
+using System.IO.Pipes;
+using System.Runtime.Versioning;
+using Ergon.Drivers;
+using Ergon.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace Ergon.Process.Native;
+
+/// <summary>A pipe that a command writes into.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class OutputPipe : IDisposable
+{
+    /// <summary>The most that the kernel gives to a pipe without further privileges: fewer switches between writer and reader.</summary>
+    private const int BufferBytes = 1 << 20;
+
+    private const int ReadBytes = 128 * 1024;
+
+    private readonly SafeFileHandle _write;
+
+    public OutputPipe()
+    {
+        (var read, _write) = Descriptors.Pipe(BufferBytes);
+        // This stream waits by epoll; a file stream would block a thread for each pipe.
+        Reader = new AnonymousPipeClientStream(PipeDirection.In, new SafePipeHandle(read.DangerousGetHandle(), ownsHandle: true));
+        read.SetHandleAsInvalid();
+    }
+
+    public Stream Reader { get; }
+
+    /// <summary>The descriptor that the command gets.</summary>
+    public int WriteDescriptor => Descriptors.Number(_write);
+
+    /// <summary>Leaves the writing to those who have got the descriptor: when they are gone, the reader is at the end.</summary>
+    public void CloseWriter() => _write.Dispose();
+
+    /// <summary>Copies everything to a sink.</summary>
+    public async Task CopyToAsync(IOutputSink sink, OutputStream stream, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
+        try
+        {
+            while (await Reader.ReadAsync(buffer, cancellationToken) is > 0 and var count)
+                await sink.WriteAsync(stream, buffer.AsMemory(0, count), cancellationToken);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    public void Dispose()
+    {
+        _write.Dispose();
+        Reader.Dispose();
+    }
+}

@@ -1,0 +1,73 @@
+using System.Runtime.Versioning;
+using Ergon.Linux;
+using Ergon.Process.Sandboxing;
+
+namespace Ergon.Process.Native;
+
+/// <summary>Which protections can be had here: found out by trying, once.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem, string? SandboxRemedy)
+{
+    private const string RootRemedy = "Run Ergon as root, or use the docker executor.";
+
+    public bool HasSandbox => SandboxProblem is null;
+
+    /// <summary>Whether this process may become other users.</summary>
+    public static bool IsRoot => Libc.EffectiveUserId() == 0;
+
+    public static async Task<Protections> DetectAsync(KernelEvents events)
+    {
+        var cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn());
+        if (!IsRoot) return new(cgroups, "Ergon does not run as root, so it cannot make namespaces.", RootRemedy);
+        var directory = Directory.CreateTempSubdirectory("ergon-probe-").FullName;
+        try
+        {
+            var spec = new SandboxSpec { Directory = directory, HostName = "probe", OwnNetwork = true, User = UserIdentity.Nobody };
+            await using var sandbox = await Sandbox.CreateAsync(spec, SandboxLayout.Create([], [], new RequestProblems()), events, CancellationToken.None);
+            return new(cgroups, null, null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new(cgroups, $"A sandbox cannot be made: {e.Message}.", "Give Ergon CAP_SYS_ADMIN and a kernel of 5.12 or newer (in a container: --privileged), or use the docker executor.");
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    /// <summary>What is missing or weaker, and what follows from that.</summary>
+    public IReadOnlyList<FingerprintProblem> Problems()
+    {
+        var problems = new List<FingerprintProblem>();
+        if (!HasSandbox)
+        {
+            problems.Add(new(
+                $"{SandboxProblem} Jobs see and can change what their user can on this host, use its network, see its processes, and one that leaves its session can outlive its execution.",
+                SandboxRemedy!));
+        }
+
+        const string CgroupRemedy = "Run Ergon where it may make cgroups: as root, or in a systemd unit with Delegate=yes.";
+        var abilities = Cgroups.Abilities;
+        if (!abilities.Memory) problems.Add(new("There is no memory cgroup: a memory limit is one on the address space of each process, and running out of it is not told apart.", CgroupRemedy));
+        if (!abilities.Pids) problems.Add(new("There is no pids cgroup: the limit of processes is one on the processes of the job's user.", CgroupRemedy));
+        if (!abilities.Cpu) problems.Add(new("There is no cpu cgroup: a CPU limit is refused.", CgroupRemedy));
+        if (!abilities.Accounting) problems.Add(new("There is no accounting cgroup: resource use cannot be read.", CgroupRemedy));
+        if (!abilities.Freeze) problems.Add(new("There is no cgroup freezer: pausing stops each process with SIGSTOP, which its parent can notice.", CgroupRemedy));
+        return problems;
+    }
+
+    public ExecutorCapabilities Capabilities(ProcessOptions options) => new()
+    {
+        Pause = true,
+        Exec = true,
+        Stats = Cgroups.Abilities.Accounting,
+        MemoryLimit = Cgroups.Abilities.Memory,
+        CpuLimit = Cgroups.Abilities.Cpu,
+        PidsLimit = Cgroups.Abilities.Pids,
+        DiskLimit = HasSandbox,
+        FileSystemIsolation = HasSandbox,
+        Networks = [.. HasSandbox ? [NetworkMode.None] : Array.Empty<NetworkMode>(), .. options.AllowHostNetwork ? [NetworkMode.Host] : Array.Empty<NetworkMode>()],
+        ExactSignals = true,
+    };
+}

@@ -1,0 +1,12 @@
+using Microsoft.Extensions.Logging;
+
+namespace Ergon.Process;
+
+internal static partial class ProcessLog
+{
+    [LoggerMessage(1, LogLevel.Warning, "Jobs run with less protection than they should: {Problem} {Remedy}")]
+    public static partial void ProtectionMissing(this ILogger logger, string problem, string remedy);
+
+    [LoggerMessage(2, LogLevel.Warning, "Cleaning up after execution {ExecutionId}, the start of which failed, failed as well")]
+    public static partial void UndoFailed(this ILogger logger, ExecutionId executionId, Exception exception);
+}

@@ -1,0 +1,214 @@
+using System.Runtime.Versioning;
+using Ergon.Linux;
+
+namespace Ergon.Process.Sandboxing;
+
+/// <summary>Writes the launch script that makes a sandbox: namespaces, file system, and the init process that keeps them alive.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, SandboxLayout layout)
+{
+    /// <summary>
+    /// The user of the init process: nobody else's, so that not even a job that kills everything it may kill can end its own sandbox.
+    /// </summary>
+    private const uint InitUser = 65533;
+
+    private const int PrivateMode = 0x3ff; // 01777
+    private const int DirectoryMode = 0x1ed; // 0755
+    private const MountFlags Harmless = MountFlags.NoSetUid | MountFlags.NoDevices;
+    private const MountFlags Unchangeable = Harmless | MountFlags.ReadOnly;
+
+    private static readonly string[] Devices = ["null", "zero", "full", "random", "urandom", "tty"];
+    private static readonly string[] MaskedFiles =
+        ["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats"];
+    private static readonly string[] MaskedDirectories =
+        ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/kernel/security"];
+    private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+    // A subshell waits for the end of the pipe that Ergon holds; the shell waits for the subshell, and so collects every orphan of the
+    // sandbox. When Ergon ends in any way, the pipe does, then init does, and then the kernel kills everything in the pid namespace.
+    private static readonly string[] InitCommand = ["sh", "-c", "(read -r x) <&3 & exec 3<&-; wait"];
+    private static readonly string[] MountCommand = ["mount", "-n", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc"];
+    private static readonly string[] Path = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
+
+    private string Root => spec.Directory + "/root";
+
+    private string Private => spec.Directory + "/private";
+
+    /// <summary>Writes everything.</summary>
+    /// <param name="nullDevice">A descriptor of <c>/dev/null</c>.</param>
+    /// <param name="lifeline">The end of a pipe that init waits on.</param>
+    /// <returns>Where init's process id will be.</returns>
+    public ScriptValue Write(int nullDevice, int lifeline)
+    {
+        script.IsolateDescriptors();
+        script.Unshare(Namespaces.Mount | Namespaces.Ipc | Namespaces.HostName | (spec.OwnNetwork ? Namespaces.Network : Namespaces.None));
+        script.SetFileModeMask(0);
+        script.Mount(null, "/", null, MountFlags.Recursive | MountFlags.Private);
+        BuildRoot();
+        BuildPrivateDirectories();
+        BuildDevices();
+        BuildSystem();
+        MountVolumes();
+        script.ChangeRoot(Root);
+        script.SetHostName(spec.HostName);
+        if (spec.OwnNetwork) script.BringLoopbackUp();
+        var init = StartInit(nullDevice, lifeline);
+        MountProcesses(nullDevice);
+        MaskPaths();
+        return init;
+    }
+
+    private void BuildRoot()
+    {
+        script.Mount("ergon-root", Root, "tmpfs", Harmless, "mode=0755,size=16m");
+        // Else the host directory that contains it would bring it in again.
+        script.Mount(null, Root, null, MountFlags.Unbindable);
+        foreach (var directory in layout.Rebuilt) Rebuild(directory);
+        foreach (var directory in layout.Hidden)
+        {
+            // At the top they are simply not filled; deeper down something is mounted over them.
+            if (System.IO.Path.GetDirectoryName(directory) != "/") script.Mount("ergon-hidden", Root + directory, "tmpfs", Harmless, "mode=0755,size=1m");
+        }
+
+        foreach (var directory in layout.NewDirectories.Where(d => !SandboxLayout.IsPrivate(d))) script.MakeDirectory(Root + directory, DirectoryMode);
+        foreach (var file in layout.NewFiles.Where(f => !SandboxLayout.IsPrivate(f))) script.MakeFile(Root + file);
+        Restrict(Root);
+    }
+
+    private void Rebuild(string directory)
+    {
+        if (directory != "/") script.Mount("ergon-rebuilt", Root + directory, "tmpfs", Harmless, "mode=0755,size=16m");
+        foreach (var entry in Directory.EnumerateFileSystemEntries(directory))
+        {
+            var target = Root + entry;
+            switch (SandboxLayout.Kind(entry))
+            {
+                case EntryKind.Link when !IsEmptied(entry):
+                    script.MakeSymbolicLink(new FileInfo(entry).LinkTarget!, target);
+                    break;
+                case EntryKind.Directory or EntryKind.Link:
+                    script.MakeDirectory(target, DirectoryMode);
+                    // What is deleted meanwhile stays an empty directory.
+                    if (!IsEmptied(entry)) script.Mount(entry, target, null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
+                    break;
+                case EntryKind.File:
+                    script.MakeFile(target);
+                    script.Mount(entry, target, null, MountFlags.Bind, tolerated: Errno.NoEntry);
+                    break;
+            }
+        }
+
+        if (directory != "/") return;
+        foreach (var needed in (string[])["/tmp", "/run", "/dev", "/proc", "/sys"]) script.MakeDirectory(Root + needed, DirectoryMode);
+    }
+
+    private bool IsEmptied(string entry) =>
+        entry is "/tmp" or "/run" or "/dev" or "/proc" or "/sys" || layout.Hidden.Contains(entry);
+
+    private void BuildPrivateDirectories()
+    {
+        // One file system for all of them, so that they have one size together.
+        script.Mount("ergon-private", Private, "tmpfs", Harmless, spec.PrivateBytes is { } bytes ? $"mode=0755,size={bytes}" : "mode=0755");
+        foreach (var directory in SandboxLayout.PrivateDirectories)
+        {
+            var source = $"{Private}/{directory[1..].Replace('/', '-')}";
+            script.MakeDirectory(source, PrivateMode);
+            // The host's /var/tmp may be missing or a link to /tmp; /dev/shm comes with the devices.
+            if (directory == "/dev/shm" || (directory == "/var/tmp" && SandboxLayout.Kind(directory) != EntryKind.Directory)) continue;
+            script.Mount(source, Root + directory, null, MountFlags.Bind);
+        }
+    }
+
+    private void BuildDevices()
+    {
+        var target = Root + "/dev";
+        script.Mount("ergon-dev", target, "tmpfs", MountFlags.NoSetUid | MountFlags.NoExecute, "mode=0755,size=1m");
+        foreach (var device in Devices)
+        {
+            script.MakeFile($"{target}/{device}");
+            script.Mount($"/dev/{device}", $"{target}/{device}", null, MountFlags.Bind, tolerated: Errno.NoEntry);
+        }
+
+        script.MakeDirectory($"{target}/pts", DirectoryMode);
+        script.Mount("devpts", $"{target}/pts", "devpts", MountFlags.NoSetUid | MountFlags.NoExecute, "newinstance,ptmxmode=0666,mode=0620");
+        script.MakeDirectory($"{target}/shm", PrivateMode);
+        script.Mount($"{Private}/dev-shm", $"{target}/shm", null, MountFlags.Bind);
+        script.MakeSymbolicLink("pts/ptmx", $"{target}/ptmx");
+        script.MakeSymbolicLink("/proc/self/fd", $"{target}/fd");
+        script.MakeSymbolicLink("/proc/self/fd/0", $"{target}/stdin");
+        script.MakeSymbolicLink("/proc/self/fd/1", $"{target}/stdout");
+        script.MakeSymbolicLink("/proc/self/fd/2", $"{target}/stderr");
+        script.Mount(null, target, null, MountFlags.Remount | MountFlags.Bind | MountFlags.ReadOnly | MountFlags.NoSetUid | MountFlags.NoExecute);
+    }
+
+    private void BuildSystem()
+    {
+        var target = Root + "/sys";
+        script.Mount("sysfs", target, "sysfs", Unchangeable | MountFlags.NoExecute);
+        if (!Directory.Exists("/sys/fs/cgroup")) return;
+        // For the runtimes that read their limits there.
+        script.Mount("/sys/fs/cgroup", target + "/fs/cgroup", null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
+        Restrict(target + "/fs/cgroup");
+    }
+
+    private void MountVolumes()
+    {
+        foreach (var directory in layout.NewDirectories.Where(SandboxLayout.IsPrivate)) script.MakeDirectory(Root + directory, DirectoryMode);
+        foreach (var file in layout.NewFiles.Where(SandboxLayout.IsPrivate)) script.MakeFile(Root + file);
+        foreach (var (volume, target) in layout.Volumes)
+        {
+            script.Mount(volume.Source, Root + target, null, MountFlags.Bind | MountFlags.Recursive);
+            script.AddMountAttributes(Root + target, volume.ReadOnly ? Unchangeable : Harmless, recursive: true);
+        }
+    }
+
+    private void Restrict(string target) => script.AddMountAttributes(target, Unchangeable, recursive: true);
+
+    private ScriptValue StartInit(int nullDevice, int lifeline)
+    {
+        var init = script.NewSlot();
+        script.Unshare(Namespaces.Process);
+        script.BorrowUser(InitUser);
+        script.Spawn(
+            new SpawnRequest
+            {
+                Name = "the sandbox's init process",
+                Candidates = ["/bin/sh"],
+                Arguments = InitCommand,
+                Environment = Path,
+                Streams = [nullDevice, nullDevice, nullDevice, lifeline],
+            },
+            init);
+        script.ReturnToRoot();
+        return init;
+    }
+
+    // Only a process that is inside the pid namespace can mount its view of it.
+    private void MountProcesses(int nullDevice)
+    {
+        var mount = script.NewSlot();
+        script.Spawn(
+            new SpawnRequest
+            {
+                Name = "mount",
+                Candidates = ["/bin/mount", "/usr/bin/mount", "/sbin/mount"],
+                Arguments = MountCommand,
+                Environment = Path,
+                Streams = [nullDevice, nullDevice, nullDevice],
+            },
+            mount);
+        script.WaitFor(mount, string.Join(' ', MountCommand));
+    }
+
+    private void MaskPaths()
+    {
+        foreach (var file in MaskedFiles) script.Mount("/dev/null", file, null, MountFlags.Bind, tolerated: Errno.NoEntry);
+        foreach (var directory in MaskedDirectories)
+            script.Mount("ergon-masked", directory, "tmpfs", Unchangeable, "mode=0555,size=4k", Errno.NoEntry, Errno.NotADirectory);
+        foreach (var path in ReadOnlyPaths)
+        {
+            script.Mount(path, path, null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
+            script.Mount(null, path, null, MountFlags.Remount | MountFlags.Bind | Unchangeable | MountFlags.NoExecute, null, Errno.NoEntry, Errno.Invalid);
+        }
+    }
+}
