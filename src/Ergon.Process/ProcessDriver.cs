@@ -28,7 +28,7 @@ internal sealed class ProcessDriver : IExecutionDriver
 
     public void Validate(ExecutionRequest request, RequestProblems problems)
     {
-        var spec = new ProcessSpecReader(request.EngineSpec, problems).Read();
+        var spec = ProcessSpecReader.Read(request.EngineSpec, problems);
         ValidateResources(request, problems);
         ValidateNetwork(request.Network, problems);
         _backend.Validate(request, spec, problems);
@@ -64,7 +64,7 @@ internal sealed class ProcessDriver : IExecutionDriver
     public ValueTask<IDriverExecution> PrepareAsync(DriverContext context, CancellationToken cancellationToken)
     {
         var problems = new RequestProblems();
-        var spec = new ProcessSpecReader(context.Request.EngineSpec, problems).Read();
+        var spec = ProcessSpecReader.Read(context.Request.EngineSpec, problems);
         problems.ThrowIfAny(context.Request.ExecutionId);
         return _backend.PrepareAsync(context, spec, cancellationToken);
     }

@@ -61,7 +61,7 @@ internal sealed class NativePlan(ProcessOptions options, ExecutionRequest reques
     {
         get
         {
-            var name = spec.HostName ?? request.ExecutionId.Value.Replace('_', '-');
+            var name = spec.Hostname ?? request.ExecutionId.Value.Replace('_', '-');
             return name[..Math.Min(name.Length, 63)];
         }
     }
