@@ -8,9 +8,7 @@ namespace Ergon.Process.Native;
 [SupportedOSPlatform("linux")]
 internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, OutputPipe stderr)
 {
-    private readonly List<(OutputPipe Pipe, Task Reading)> _scriptPipes = [];
     private string? _failedScript;
-    private OutputTail? _tail;
 
     /// <summary>Starts the first script or, without scripts, the command.</summary>
     public Task<LaunchedCommand> StartFirstAsync() => StartAsync(0);
@@ -37,15 +35,11 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
         }
     }
 
-    /// <summary>Adds what a failed script wrote. Call it when every process is dead: only then is the output complete.</summary>
-    public async Task<DriverExit> DescribeAsync(DriverExit exit)
+    /// <summary>Says which script failed, how, and what was written last.</summary>
+    /// <param name="exit">How the last process ended.</param>
+    /// <param name="readTail">Waits for the end of the output; every process is dead.</param>
+    public async Task<DriverExit> DescribeAsync(DriverExit exit, Func<Task<string>> readTail)
     {
-        foreach (var (pipe, reading) in _scriptPipes)
-        {
-            await reading;
-            pipe.Dispose();
-        }
-
         if (_failedScript is null) return exit;
         var how = exit switch
         {
@@ -53,36 +47,21 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
             { Message: { } message } => $"could not be run: {message}",
             _ => $"failed with exit code {exit.ExitCode}",
         };
-        var output = _tail?.ToString() is { Length: > 0 } text ? $" Its output ended with:\n{text}" : "";
+        stdout.CloseWriter();
+        stderr.CloseWriter();
+        var output = await readTail() is { Length: > 0 } text ? $" Its output ended with:\n{text}" : "";
         return exit with { Message = $"The provision script '{_failedScript}' {how}.{output}" };
     }
 
     private async Task<LaunchedCommand> StartAsync(int index)
     {
         using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
-        var input = Descriptors.Number(nullDevice);
-        if (index == parts.Scripts.Count)
-        {
-            var job = await parts.Launcher.StartAsync(parts.Command, [input, stdout.WriteDescriptor, stderr.WriteDescriptor]);
-            stdout.CloseWriter();
-            stderr.CloseWriter();
-            return job;
-        }
-
-        var pipe = new OutputPipe();
-        try
-        {
-            var script = await parts.Launcher.StartAsync(parts.Scripts[index].Command, [input, pipe.WriteDescriptor, pipe.WriteDescriptor]);
-            pipe.CloseWriter();
-            _tail = new OutputTail();
-            _scriptPipes.Add((pipe, _tail.ReadAsync(pipe.Reader, CancellationToken.None)));
-            return script;
-        }
-        catch
-        {
-            pipe.Dispose();
-            throw;
-        }
+        int[] streams = [Descriptors.Number(nullDevice), stdout.WriteDescriptor, stderr.WriteDescriptor];
+        if (index < parts.Scripts.Count) return await parts.Launcher.StartAsync(parts.Scripts[index].Command, streams);
+        var job = await parts.Launcher.StartAsync(parts.Command, streams);
+        stdout.CloseWriter();
+        stderr.CloseWriter();
+        return job;
     }
 
     private static async Task<DriverExit> WaitAsync(LaunchedCommand command)

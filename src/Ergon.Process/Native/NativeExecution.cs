@@ -36,6 +36,8 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
     private readonly TaskCompletionSource<DriverExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
     private readonly SemaphoreSlim _destroying = new(1);
+    private readonly TaskCompletionSource _pumped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly OutputTail? _tail = parts.Scripts.Count > 0 ? new OutputTail() : null;
     private OutputPipe? _stdout;
     private OutputPipe? _stderr;
     private volatile ChildProcess? _current;
@@ -92,7 +94,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
     {
         var externally = !_killRequested && exit.Signal?.Number == KillSignal && _launcher.Sandbox?.IsDying == true;
         await KillEverythingAsync();
-        return await sequence.DescribeAsync(exit) with
+        return await sequence.DescribeAsync(exit, ReadTailAsync) with
         {
             OutOfMemory = _launcher.Cgroup?.RanOutOfMemory() == true,
             KilledExternally = externally,
@@ -115,9 +117,25 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         if (_launcher.Cgroup is { } cgroup) await cgroup.KillAsync(_launcher.Events, CancellationToken.None);
     }
 
-    public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken) => await Task.WhenAll(
-        _stdout!.CopyToAsync(output, OutputStream.Stdout, cancellationToken),
-        _stderr!.CopyToAsync(output, OutputStream.Stderr, cancellationToken));
+    public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.WhenAll(
+                _stdout!.CopyToAsync(output, OutputStream.Stdout, _tail, cancellationToken),
+                _stderr!.CopyToAsync(output, OutputStream.Stderr, _tail, cancellationToken));
+        }
+        finally
+        {
+            _pumped.TrySetResult();
+        }
+    }
+
+    private async Task<string> ReadTailAsync()
+    {
+        await _pumped.Task;
+        return _tail?.ToString() ?? "";
+    }
 
     public Task<DriverExit> WaitAsync(CancellationToken cancellationToken) => _exit.Task.WaitAsync(cancellationToken);
 
@@ -236,6 +254,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         {
             if (_destroyed) return;
             _killRequested = true;
+            _pumped.TrySetResult(); // whoever destroys no longer wants the output
             _current?.Kill();
             if (_launcher.Sandbox is not null) await _launcher.Sandbox.DisposeAsync();
             else await KillEverythingAsync();

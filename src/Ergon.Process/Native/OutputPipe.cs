@@ -34,14 +34,17 @@ internal sealed class OutputPipe : IDisposable
     /// <summary>Leaves the writing to those who have got the descriptor: when they are gone, the reader is at the end.</summary>
     public void CloseWriter() => _write.Dispose();
 
-    /// <summary>Copies everything to a sink.</summary>
-    public async Task CopyToAsync(IOutputSink sink, OutputStream stream, CancellationToken cancellationToken)
+    /// <summary>Copies everything to a sink, and the end of it to a tail.</summary>
+    public async Task CopyToAsync(IOutputSink sink, OutputStream stream, OutputTail? tail, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
         try
         {
             while (await Reader.ReadAsync(buffer, cancellationToken) is > 0 and var count)
+            {
+                tail?.Append(buffer.AsSpan(0, count));
                 await sink.WriteAsync(stream, buffer.AsMemory(0, count), cancellationToken);
+            }
         }
         finally
         {

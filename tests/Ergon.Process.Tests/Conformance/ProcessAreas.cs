@@ -1,0 +1,49 @@
+using Ergon.Conformance;
+
+namespace Ergon.Process.Tests.Conformance;
+
+public sealed class ProcessCancellingTests(ProcessFixture fixture) : CancellingConformance(fixture);
+
+public sealed class ProcessConcurrencyTests(ProcessFixture fixture) : ConcurrencyConformance(fixture);
+
+public sealed class ProcessEnvironmentTests(ProcessFixture fixture) : EnvironmentConformance(fixture);
+
+public sealed class ProcessExecTests(ProcessFixture fixture) : ExecConformance(fixture);
+
+public sealed class ProcessExitCodeTests(ProcessFixture fixture) : ExitCodeConformance(fixture);
+
+public sealed class ProcessLimitTests(ProcessFixture fixture) : LimitConformance(fixture);
+
+public sealed class ProcessLogStreamTests(ProcessFixture fixture) : LogStreamConformance(fixture);
+
+public sealed class ProcessNetworkTests(ProcessFixture fixture) : NetworkConformance(fixture);
+
+public sealed class ProcessOutputTests(ProcessFixture fixture) : OutputConformance(fixture);
+
+public sealed class ProcessPausingTests(ProcessFixture fixture) : PausingConformance(fixture);
+
+public sealed class ProcessProvisioningTests(ProcessFixture fixture) : ProvisioningConformance(fixture);
+
+public sealed class ProcessRecoveryTests(ProcessFixture fixture) : RecoveryConformance(fixture);
+
+public sealed class ProcessRefusalTests(ProcessFixture fixture) : RefusalConformance(fixture);
+
+public sealed class ProcessRemovalTests(ProcessFixture fixture) : RemovalConformance(fixture);
+
+public sealed class ProcessSignalTests(ProcessFixture fixture) : SignalConformance(fixture);
+
+public sealed class ProcessStartingTests(ProcessFixture fixture) : StartingConformance(fixture);
+
+public sealed class ProcessStatsTests(ProcessFixture fixture) : StatsConformance(fixture);
+
+public sealed class ProcessStatusAndEventTests(ProcessFixture fixture) : StatusAndEventConformance(fixture);
+
+public sealed class ProcessSuiteTests(ProcessFixture fixture) : SuiteConformance(fixture);
+
+public sealed class ProcessTimeoutTests(ProcessFixture fixture) : TimeoutConformance(fixture);
+
+public sealed class ProcessUnknownIdTests(ProcessFixture fixture) : UnknownIdConformance(fixture);
+
+public sealed class ProcessVolumeTests(ProcessFixture fixture) : VolumeConformance(fixture);
+
+public sealed class ProcessWaitingTests(ProcessFixture fixture) : WaitingConformance(fixture);
