@@ -7,7 +7,8 @@ namespace Ergon.Benchmarks;
 /// </summary>
 internal static class Alternation
 {
-    private const int WarmUps = 3;
+    // Enough for the compiler to have done its work: what is measured is the steady state.
+    private const int WarmUps = 20;
 
     public static async Task<IReadOnlyList<Measurement>> MeasureAsync(IReadOnlyList<Contender> contenders, int rounds, int concurrency)
     {

@@ -22,7 +22,7 @@ internal static class LogBenchmark
 
     private static async Task DropAsync()
     {
-        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo("dd", Arguments) { RedirectStandardOutput = true })!;
+        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo("dd", Arguments) { RedirectStandardOutput = true, UseShellExecute = false })!;
         await process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
         await process.WaitForExitAsync();
     }

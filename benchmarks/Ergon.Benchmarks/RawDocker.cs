@@ -33,7 +33,7 @@ internal sealed class RawDocker(IDockerClient client, string image, IReadOnlyLis
             await output.CopyOutputToAsync(Stream.Null, Stream.Null, Stream.Null, CancellationToken.None);
             var exit = await waiting;
             var state = await client.Containers.InspectContainerAsync(created.ID);
-            if (exit.StatusCode != 0 || state.State.ExitCode != 0) throw new InvalidOperationException($"The job failed with {exit.StatusCode}.");
+            if (exit.StatusCode != 0 || state.State!.ExitCode != 0) throw new InvalidOperationException($"The job failed with {exit.StatusCode}.");
         }
         finally
         {

@@ -14,10 +14,11 @@ await executor.StartAsync(new ExecutionRequest
     Timeouts = new Timeouts { Run = TimeSpan.FromSeconds(30) },
 });
 
+await using var stdout = Console.OpenStandardOutput();
+await using var stderr = Console.OpenStandardError();
 await foreach (var entry in executor.GetLogStreamAsync(new LogStreamRequest { ExecutionId = id, Follow = true }))
 {
-    await using var output = entry.Stream == OutputStream.Stdout ? Console.OpenStandardOutput() : Console.OpenStandardError();
-    await output.WriteAsync(entry.Data);
+    await (entry.Stream == OutputStream.Stdout ? stdout : stderr).WriteAsync(entry.Data);
 }
 
 var result = await executor.WaitAsync(id);
