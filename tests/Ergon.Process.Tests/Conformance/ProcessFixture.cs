@@ -10,7 +10,7 @@ public sealed class ProcessFixture : ConformanceFixture
 {
     public override SpecConfig Spec(TestJob job) => new ProcessSpec
     {
-        Command = job.ToCommand(),
+        Cmd = job.ToCommand(),
         Environment = job.Environment,
         WorkingDirectory = job.WorkingDirectory,
     }.ToSpecConfig();
