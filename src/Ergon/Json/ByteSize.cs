@@ -8,7 +8,8 @@ namespace Ergon;
 /// </summary>
 public static class ByteSize
 {
-    internal const string Rule = "give bytes, or a number with a unit of 1024s, such as 512k, 256m or 1.5g";
+    internal const string Expected = "bytes, or a number with a unit of 1024s, such as 512k, 256m or 1.5g";
+    internal const string Rule = $"give {Expected}";
 
     private const string Units = "bkmgtp";
 

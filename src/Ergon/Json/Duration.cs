@@ -9,7 +9,8 @@ namespace Ergon;
 /// </summary>
 public static class Duration
 {
-    internal const string Rule = "give a number with a unit (ns, us, ms, s, m, h, d), such as 30s, 1m30s, 500ms or 1.5h";
+    internal const string Expected = "a number with a unit (ns, us, ms, s, m, h, d), such as 30s, 1m30s, 500ms or 1.5h";
+    internal const string Rule = $"give {Expected}";
 
     private static readonly (string Name, long Nanoseconds)[] Units =
     [

@@ -7,11 +7,11 @@ internal static class Quoted
 {
     private const int MaxLength = 80;
 
-    public static string Clip(string text)
+    public static string Clip(string text, int maxLength = MaxLength)
     {
-        var clipped = new StringBuilder(Math.Min(text.Length, MaxLength) + 1);
-        foreach (var c in text.AsSpan(0, Math.Min(text.Length, MaxLength))) clipped.Append(char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c);
-        if (text.Length > MaxLength) clipped.Append('…');
+        var clipped = new StringBuilder(Math.Min(text.Length, maxLength) + 1);
+        foreach (var c in text.AsSpan(0, Math.Min(text.Length, maxLength))) clipped.Append(char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c);
+        if (text.Length > maxLength) clipped.Append('…');
         return clipped.ToString();
     }
 }
