@@ -27,6 +27,9 @@ public abstract class ConformanceFixture : IAsyncLifetime
     /// <summary>A directory of the fixture's own in the host's temporary directory; everything that the suite puts on disk lies in it.</summary>
     public string Root { get; } = Directory.CreateTempSubdirectory("conformance-").FullName;
 
+    /// <summary>Why the suite cannot run here; every test is then skipped with this reason. <see langword="null"/>: it can.</summary>
+    public virtual string? SkipReason => null;
+
     /// <summary>How much each of stdout and stderr carries in the test of large outputs.</summary>
     public virtual long LargeOutputSize => 100_000_000;
 
@@ -96,6 +99,7 @@ public abstract class ConformanceFixture : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
+        if (SkipReason is not null) return;
         await SetUpAsync();
         _executor = CreateExecutor();
         _fingerprint = await _executor.FingerprintAsync();
@@ -124,7 +128,7 @@ public abstract class ConformanceFixture : IAsyncLifetime
         finally
         {
             Directory.Delete(Root, recursive: true);
-            await TearDownAsync();
+            if (SkipReason is null) await TearDownAsync();
         }
     }
 }

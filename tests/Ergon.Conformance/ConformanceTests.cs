@@ -11,7 +11,7 @@ public abstract class ConformanceTests(ConformanceFixture fixture) : IAsyncDispo
     private readonly ConcurrentQueue<(IExecutor Executor, ExecutionId Id)> _started = new();
 
     /// <summary>The kind of executor under test.</summary>
-    protected ConformanceFixture Fixture { get; } = fixture;
+    protected ConformanceFixture Fixture { get; } = Usable(fixture);
 
     /// <summary>The shared executor.</summary>
     protected IExecutor Executor => Fixture.Executor;
@@ -108,6 +108,12 @@ public abstract class ConformanceTests(ConformanceFixture fixture) : IAsyncDispo
         }
 
         _deadline.Dispose();
+    }
+
+    private static ConformanceFixture Usable(ConformanceFixture fixture)
+    {
+        Assert.SkipWhen(fixture.SkipReason is not null, fixture.SkipReason ?? "");
+        return fixture;
     }
 
     private static CancellationTokenSource CreateDeadline()

@@ -1,0 +1,48 @@
+using Docker.DotNet;
+using Docker.DotNet.Models;
+
+namespace Ergon.Docker.Tests;
+
+/// <summary>The Docker Engine that the tests use, looked at from the outside.</summary>
+internal static class TestEngine
+{
+    /// <summary>The variable that names the Engine.</summary>
+    public const string Variable = "ERGON_TEST_DOCKER_HOST";
+
+    private const string DefaultSocket = "/var/run/docker.sock";
+
+    /// <summary>The Engine; <see langword="null"/> when there is none.</summary>
+    public static Uri? Endpoint { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
+        ? new Uri(given)
+        : File.Exists(DefaultSocket) ? new Uri("unix://" + DefaultSocket) : null;
+
+    /// <summary>Why there is no Engine, for those who wonder.</summary>
+    public const string Missing = $"There is no Docker Engine: {Variable} is not set and {DefaultSocket} is not there. 'scripts/docker-engine start DIR' starts one.";
+
+    /// <summary>Skips the test when there is no Engine.</summary>
+    public static Uri Required()
+    {
+        Assert.SkipWhen(Endpoint is null, Missing);
+        return Endpoint;
+    }
+
+    /// <summary>A client of its own for what tests do past the executor.</summary>
+    public static DockerClient Connect(Uri? endpoint = null) =>
+        new DockerClientBuilder().WithEndpoint(endpoint ?? Required()).WithTimeout(TimeSpan.FromMinutes(1)).Build();
+
+    /// <summary>The containers that carry an executor's id.</summary>
+    public static async Task<IList<ContainerListResponse>> ContainersOfAsync(string executorId, Uri? endpoint = null, CancellationToken cancellationToken = default)
+    {
+        using var client = Connect(endpoint);
+        return await client.Containers.ListContainersAsync(
+            new ContainersListParameters
+            {
+                All = true,
+                Filters = new Dictionary<string, IDictionary<string, bool>>
+                {
+                    ["label"] = new Dictionary<string, bool> { [$"{ContainerSpec.ExecutorLabel}={executorId}"] = true },
+                },
+            },
+            cancellationToken);
+    }
+}
