@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Text;
 using Docker.DotNet;
 using Docker.DotNet.Models;
 
@@ -19,6 +20,8 @@ internal sealed class DockerExecSession : IExecSession
     private readonly Pipe _stderr = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly Task<int> _exit;
+    private readonly byte[] _beginning = new byte[512];
+    private int _beginningLength;
     private volatile bool _connectionEnded;
 
     private DockerExecSession(EngineConnection engine, string container, string exec, ExecRequest request, MultiplexedStream connection)
@@ -112,6 +115,7 @@ internal sealed class DockerExecSession : IExecSession
             while (await _connection.ReadOutputAsync(buffer, 0, buffer.Length, _closed.Token) is { EOF: false } read)
             {
                 var target = read.Target == MultiplexedStream.TargetStream.StandardError ? _stderr : _stdout;
+                KeepBeginning(buffer.AsSpan(0, read.Count));
                 await target.Writer.WriteAsync(buffer.AsMemory(0, read.Count), _closed.Token);
             }
         }
@@ -138,12 +142,22 @@ internal sealed class DockerExecSession : IExecSession
         for (var attempt = 0; attempt < 100; attempt++)
         {
             var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), _closed.Token);
-            if (state is { Running: false, ExitCode: { } code }) return (int)code;
+            if (state is { Running: false, ExitCode: { } code }) return state.Pid == 0 && code == 126 ? ExitCodeOfUnrunnable((int)code) : (int)code;
             await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, _closed.Token);
         }
 
         throw new ExecutorException(ErrorCode.BackendFailed, "The Docker Engine closed the command's output but does not tell how it ended.", innerException: failure);
     }
+
+    private void KeepBeginning(ReadOnlySpan<byte> bytes)
+    {
+        var count = Math.Min(bytes.Length, _beginning.Length - _beginningLength);
+        bytes[..count].CopyTo(_beginning.AsSpan(_beginningLength));
+        _beginningLength += count;
+    }
+
+    // Where the command never became a process, its output is the runtime's explanation, and the Engine's code is always 126.
+    private int ExitCodeOfUnrunnable(int code) => EngineErrors.ExitCodeOfUnrunnable(Encoding.UTF8.GetString(_beginning, 0, _beginningLength)) ?? code;
 
     // The Engine has no call that ends a command. Where it runs on this host, the process is found by the number that it gives, and
     // killed only if it really is in the container; elsewhere the command ends with its container.

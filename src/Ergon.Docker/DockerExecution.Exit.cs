@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Docker.DotNet.Models;
 using Ergon.Drivers;
 
@@ -8,6 +9,9 @@ internal sealed partial class DockerExecution
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(2);
+
+    // How long after a job's end the Engine may take to note the event of it.
+    private static readonly TimeSpan EventPatience = TimeSpan.FromSeconds(5);
 
     private readonly HashSet<int> _sentSignals = [];
     private readonly TaskCompletionSource<Continuity> _waited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -97,7 +101,8 @@ internal sealed partial class DockerExecution
         var code = (int)state.ExitCode;
         if (request.ProvisionScripts.Count > 0 && code != 0 && await ReadProvisionFailureAsync(cancellationToken) is { } failure) return new DriverExit { Message = failure };
         if (state.OOMKilled) return new DriverExit { OutOfMemory = true };
-        if (code is <= 128 or > 128 + 64) return new DriverExit { Message = string.IsNullOrEmpty(state.Error) ? null : state.Error };
+        if (code is 126 or 127) return new DriverExit { Message = await ReadInitFailureAsync(cancellationToken) ?? TextOf(state.Error) };
+        if (code is <= 128 or > 128 + 64) return new DriverExit { Message = TextOf(state.Error) };
 
         // 128+n is what a signal looks like from here, and also what a program may exit with: look for who sent one.
         var signal = new Signal(code - 128);
@@ -108,45 +113,61 @@ internal sealed partial class DockerExecution
         return new DriverExit { Message = $"Exit code {code} is what Docker reports for {signal}, and for a program that exits with it by itself." };
     }
 
-    private Task<string?> ReadProvisionFailureAsync(CancellationToken cancellationToken) =>
-        engine.CallAsync("read the provision status", (client, token) => ProvisionScripts.ReadFailureAsync(client, container, token), cancellationToken);
+    private async Task<string?> ReadProvisionFailureAsync(CancellationToken cancellationToken)
+    {
+        var failure = await engine.CallAsync("read the provision status", (client, token) => ProvisionScripts.ReadFailureAsync(client, container, token), cancellationToken);
+        return failure is null ? null : $"{failure} The output ends with: {await ReadLogEndAsync(cancellationToken)}";
+    }
 
-    // The Engine remembers its last events: those between start and end of the container are asked for at once, not waited for.
+    // With an init in between, the Engine does not know that the command could not be run; the init says so on the job's stderr.
+    private async Task<string?> ReadInitFailureAsync(CancellationToken cancellationToken) =>
+        InitFailure().Match(await ReadLogEndAsync(cancellationToken)) is { Success: true } match
+            ? $"The command could not be run: exec {match.Groups["command"].Value}: {match.Groups["why"].Value}."
+            : null;
+
+    // The Engine remembers its last events, and notes a signal before the end that it brought about.
     private async Task<bool> WasSignalledAsync(Signal signal, State state, CancellationToken cancellationToken)
     {
         var found = false;
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var parameters = new ContainerEventsParameters
         {
             // The times that the Engine notes for a short job may be the wrong way round; the container's id filters well enough.
             Since = "1",
-            Until = UnixTime(state.FinishedAt),
+            Until = UnixTime(state.FinishedAt, EventPatience),
             Filters = new Dictionary<string, IDictionary<string, bool>>
             {
                 ["container"] = new Dictionary<string, bool> { [container] = true },
-                ["event"] = new Dictionary<string, bool> { ["kill"] = true },
+                ["event"] = new Dictionary<string, bool> { ["kill"] = true, ["die"] = true },
             },
         };
         var events = new SynchronousProgress<Message>(e =>
         {
             if (e.Actor?.Attributes?.GetValueOrDefaultOf("signal") is { } text && Signal.TryParse(text, out var other)) found |= other == signal;
+            if (e.Action == "die") ended.Cancel();
         });
         try
         {
-            await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), cancellationToken);
-            return found;
+            await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), ended.Token);
         }
-        catch (ExecutorException)
+        catch (Exception e) when (e is ExecutorException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {
-            // No evidence is no evidence: the exit code itself is known.
-            return false;
+            // The end was seen; or there is no evidence, which is none: the exit code itself is known.
         }
+
+        return found;
     }
 
-    private static string UnixTime(string timestamp)
+    private static string UnixTime(string timestamp, TimeSpan later)
     {
-        var ticks = (DateTimeOffset.Parse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) - DateTimeOffset.UnixEpoch).Ticks;
+        var ticks = (DateTimeOffset.Parse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) + later - DateTimeOffset.UnixEpoch).Ticks;
         return string.Create(CultureInfo.InvariantCulture, $"{ticks / TimeSpan.TicksPerSecond}.{ticks % TimeSpan.TicksPerSecond * 100:d9}");
     }
+
+    private static string? TextOf(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    [GeneratedRegex(@"^\[FATAL tini \(\d+\)\] exec (?<command>.*) failed: (?<why>.+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex InitFailure();
 
     private static bool IsRemoved(Exception e) => EngineErrors.IsNotFound(e) || (e is ExecutorException && e.InnerException is { } inner && EngineErrors.IsNotFound(inner));
 

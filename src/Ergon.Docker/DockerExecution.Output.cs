@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Docker.DotNet;
 using Docker.DotNet.Models;
 using Ergon.Drivers;
@@ -8,6 +9,8 @@ namespace Ergon.Docker;
 internal sealed partial class DockerExecution
 {
     private const int BufferSize = 64 * 1024;
+    private const int LogEndBytes = 4096;
+    private const string LogEndLines = "20";
 
     /// <inheritdoc/>
     public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken)
@@ -49,6 +52,27 @@ internal sealed partial class DockerExecution
             return !await TryReconnectAsync(cancellationToken);
         }
     }
+
+    // The end of what an ended job wrote, for messages.
+    private Task<string> ReadLogEndAsync(CancellationToken cancellationToken) => engine.CallAsync(
+        "read the end of the log",
+        async (client, token) =>
+        {
+            var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Tail = LogEndLines };
+            using var log = await client.Containers.GetContainerLogsAsync(container, parameters, token);
+            var kept = new byte[2 * LogEndBytes];
+            var count = 0;
+            while (await log.ReadOutputAsync(kept, count, kept.Length - count, token) is { EOF: false } read)
+            {
+                count += read.Count;
+                if (count < kept.Length) continue;
+                kept.AsSpan(LogEndBytes).CopyTo(kept);
+                count = LogEndBytes;
+            }
+
+            return Encoding.UTF8.GetString(kept, Math.Max(0, count - LogEndBytes), Math.Min(count, LogEndBytes)).Trim();
+        },
+        cancellationToken);
 
     private async Task<bool> EndedAsync(CancellationToken cancellationToken)
     {

@@ -28,7 +28,7 @@ internal sealed partial class DockerExecution(
         {
             await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(container, new ContainerStartParameters(), token), cancellationToken);
         }
-        catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.ExitCodeOfUnrunnable(api) is { } code)
+        catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.ExitCodeOfUnrunnable(EngineErrors.MessageOf(api)) is { } code)
         {
             // As in a shell: a command that cannot be run is the job's failure, not the executor's.
             _unrunnable = new DriverExit { ExitCode = code, Message = $"The command could not be run: {EngineErrors.MessageOf(api)}" };

@@ -52,31 +52,28 @@ internal static class EngineErrors
     private static ExecutorException FromAnswer(DockerApiException api, string what)
     {
         var message = MessageOf(api);
-        var code = message switch
+        bool Says(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
+        return message switch
         {
-            _ when message.Contains("port is already allocated", StringComparison.Ordinal) || message.Contains("address already in use", StringComparison.Ordinal)
-                => ErrorCode.ResourcesUnavailable,
-            _ when message.Contains("could not select device driver", StringComparison.Ordinal) || message.Contains("no such device", StringComparison.OrdinalIgnoreCase)
-                => ErrorCode.ResourcesUnavailable,
-            _ when message.Contains("storage-opt", StringComparison.Ordinal) => ErrorCode.NotSupported,
-            _ when message.Contains("Range of CPUs", StringComparison.Ordinal) => ErrorCode.ResourcesUnavailable,
-            _ => ErrorCode.BackendFailed,
+            _ when Says("storage-opt") => NotSupported(
+                "resources.disk", $"needs a storage driver with quotas: overlay2 on xfs mounted with pquota, btrfs or zfs. Leave it out, or change the Engine's storage. (The Engine says: {message})"),
+            _ when Says("could not select device driver") => NotSupported(
+                "resources.gpus", $"needs NVIDIA's container toolkit on the Engine's machine. Install it, or ask for no GPU. (The Engine says: {message})"),
+            _ when Says("adding custom device") => NotSupported(
+                "resources.gpus", $"names a device that the Engine's machine does not have. Ask for one that it has, or for no GPU. (The Engine says: {message})"),
+            _ when Says("port is already allocated") || Says("address already in use") || Says("no such device") || Says("unknown device") || Says("Range of CPUs") =>
+                new ExecutorException(ErrorCode.ResourcesUnavailable, $"The Docker Engine could not {what}: {message}. Ask for what is free here.", innerException: api),
+            _ => new ExecutorException(ErrorCode.BackendFailed, $"The Docker Engine could not {what}: {message}.", innerException: api),
         };
-        var remedy = code switch
-        {
-            ErrorCode.NotSupported => " resources.disk needs a storage driver with quotas: overlay2 on xfs mounted with pquota, btrfs or zfs. Leave it out, or change the Engine's storage.",
-            ErrorCode.ResourcesUnavailable => " Ask for what is free here, or for another.",
-            _ => "",
-        };
-        return new ExecutorException(code, $"The Docker Engine could not {what}: {message}.{remedy}", innerException: api);
     }
 
+    private static ExecutorException NotSupported(string field, string message) => new([new RequestProblem(field, message, RequestProblemKind.NotSupported)]);
+
     /// <summary>The exit code of a command that the runtime could not run, as a shell would give it; <see langword="null"/> when the failure is another.</summary>
-    public static int? ExitCodeOfUnrunnable(DockerApiException e)
+    public static int? ExitCodeOfUnrunnable(string message)
     {
-        var message = MessageOf(e);
         bool Says(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
-        if (!Says("exec") && !Says("starting container process")) return null;
+        if ((!Says("exec") && !Says("starting container process")) || Says("chdir to cwd")) return null;
         if (Says("executable file not found") || (Says("no such file or directory") && (Says("stat ") || Says("exec:") || Says("exec "))) || Says("not a directory")) return 127;
         return Says("permission denied") || Says("is a directory") || Says("exec format error") ? 126 : null;
     }

@@ -14,14 +14,13 @@ internal static class ProvisionScripts
 {
     private const string Root = "/.ergon";
     private const string StatusFile = "failed";
-    private const string OutputFile = "output";
-    private const int OutputTail = 4096;
+    private const int MaxStatus = 1024;
 
-    // $@ is the real command. A script's output goes into a file, so that the job's output stays the job's.
+    // $@ is the real command; what the scripts write is the job's output too.
     private const string Wrapper = """
         #!/bin/sh
         for script in /.ergon/scripts/*; do
-          "$script" >/.ergon/output 2>&1 </dev/null || { code=$?; printf '%s %s' "$code" "${script##*/}" >/.ergon/failed; exit "$code"; }
+          "$script" </dev/null || { code=$?; printf '%s %s' "$code" "${script##*/}" >/.ergon/failed; exit "$code"; }
         done
         exec "$@"
         """;
@@ -63,47 +62,33 @@ internal static class ProvisionScripts
         await client.Containers.ExtractArchiveToContainerAsync(container, new CopyToContainerParameters { Path = Root }, archive, cancellationToken);
     }
 
-    /// <summary>What to tell when a script failed: its name, its exit code, the end of its output. <see langword="null"/>: none did.</summary>
+    /// <summary>What to tell when a script failed: its name and its exit code. <see langword="null"/>: none did.</summary>
     public static async Task<string?> ReadFailureAsync(DockerClient client, string container, CancellationToken cancellationToken)
     {
-        if (await ReadFileAsync(client, container, StatusFile, cancellationToken) is not { } status) return null;
+        if (await ReadStatusAsync(client, container, cancellationToken) is not { } status) return null;
         var words = status.Split(' ', 2);
         var name = words.Length == 2 && words[1].Length > 5 ? words[1][5..] : status;
-        var output = await ReadFileAsync(client, container, OutputFile, cancellationToken) ?? "";
-        return $"The provision script '{name}' failed with exit code {words[0]}. Its output ends with: {output.Trim()}";
+        return $"The provision script '{name}' failed with exit code {words[0]}.";
     }
 
     // Without an interpreter line the kernel would refuse the file, and only a shell would guess.
     private static byte[] WithInterpreter(ReadOnlySpan<byte> script) => script.StartsWith("#!"u8) ? script.ToArray() : [.. "#!/bin/sh\n"u8, .. script];
 
-    private static async Task<string?> ReadFileAsync(DockerClient client, string container, string name, CancellationToken cancellationToken)
+    private static async Task<string?> ReadStatusAsync(DockerClient client, string container, CancellationToken cancellationToken)
     {
         try
         {
-            var answer = await client.Containers.GetArchiveFromContainerAsync(container, new ContainerPathStatParameters { Path = $"{Root}/{name}" }, false, cancellationToken);
+            var answer = await client.Containers.GetArchiveFromContainerAsync(container, new ContainerPathStatParameters { Path = $"{Root}/{StatusFile}" }, false, cancellationToken);
             await using var content = answer.Stream!;
             await using var tar = new TarReader(content);
             if (await tar.GetNextEntryAsync(copyData: false, cancellationToken) is not { EntryType: TarEntryType.RegularFile, DataStream: { } data }) return null;
-            return await ReadTailAsync(data, cancellationToken);
+            var status = new byte[MaxStatus];
+            var length = await data.ReadAtLeastAsync(status, status.Length, throwOnEndOfStream: false, cancellationToken);
+            return Encoding.UTF8.GetString(status, 0, length);
         }
         catch (DockerApiException e) when (EngineErrors.IsNotFound(e))
         {
             return null;
         }
-    }
-
-    private static async Task<string> ReadTailAsync(Stream data, CancellationToken cancellationToken)
-    {
-        var tail = new byte[2 * OutputTail];
-        var kept = 0;
-        while (await data.ReadAsync(tail.AsMemory(kept), cancellationToken) is > 0 and var read)
-        {
-            kept += read;
-            if (kept < tail.Length) continue;
-            tail.AsSpan(OutputTail).CopyTo(tail);
-            kept = OutputTail;
-        }
-
-        return Encoding.UTF8.GetString(tail, Math.Max(0, kept - OutputTail), Math.Min(kept, OutputTail));
     }
 }
