@@ -90,6 +90,7 @@ internal sealed class DriverCalls(IExecutionDriver driver, TimeSpan timeout, Tim
         TaskContinuationOptions.None,
         TaskScheduler.Default);
 
-    private ExecutorException Failed(string what, ExecutionId? id, Exception e) =>
+    /// <summary>What a foreign exception of the driver is reported as.</summary>
+    public ExecutorException Failed(string what, ExecutionId? id, Exception e) =>
         new(ErrorCode.BackendFailed, $"The {driver.Name} backend failed to {what}: {e.Message}", id, e);
 }

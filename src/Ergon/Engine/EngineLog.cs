@@ -33,4 +33,7 @@ internal static partial class EngineLog
 
     [LoggerMessage(9, LogLevel.Warning, "The retained log of execution {ExecutionId} could not be released.")]
     public static partial void ReleaseFailed(ILogger logger, ExecutionId executionId, Exception exception);
+
+    [LoggerMessage(11, LogLevel.Warning, "The {Executor} driver could not be disposed.")]
+    public static partial void DisposeFailed(ILogger logger, string executor, Exception exception);
 }

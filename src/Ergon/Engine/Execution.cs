@@ -110,9 +110,18 @@ internal sealed class Execution : IDisposable
     }
 
     /// <summary>Tells watchers of something that does not change the status.</summary>
-    public void Publish(ExecutionEventType type, PrepareProgress? progress = null)
+    public void Publish(ExecutionEventType type)
     {
-        lock (_lock) _events.Publish(type, _info, progress);
+        lock (_lock) _events.Publish(type, _info);
+    }
+
+    /// <summary>Tells watchers how far the preparation is; what comes after it is dropped.</summary>
+    public void PublishProgress(PrepareProgress progress)
+    {
+        lock (_lock)
+        {
+            if (_info.Status == ExecutionStatus.Pending) _events.Publish(ExecutionEventType.Progress, _info, progress);
+        }
     }
 
     /// <summary>Completes at the next change of the snapshot after the one that was seen.</summary>

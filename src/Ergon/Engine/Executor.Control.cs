@@ -62,28 +62,53 @@ public sealed partial class Executor
         return ReadStatsAsync(execution, driver.GetStatsAsync, cancellationToken);
     }
 
-    private static async IAsyncEnumerable<ExecutionStats> ReadStatsAsync(
+    private async IAsyncEnumerable<ExecutionStats> ReadStatsAsync(
         Execution execution, Func<CancellationToken, IAsyncEnumerable<ExecutionStats>> read, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _ = execution.Ended.ContinueWith(
             static (_, source) => CancelQuietly((CancellationTokenSource)source!), ended, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-        await using var samples = read(ended.Token).GetAsyncEnumerator(ended.Token);
-        while (true)
+        var samples = read(ended.Token).GetAsyncEnumerator(ended.Token);
+        var next = Task.FromResult(false);
+        try
         {
-            try
+            while (true)
             {
-                if (!await samples.MoveNextAsync()) yield break;
-            }
-            catch (Exception) when (!cancellationToken.IsCancellationRequested && (execution.Ended.IsCompleted || execution.Info.IsTerminal))
-            {
-                // What a backend says about an execution that has just ended is no news.
-                yield break;
-            }
+                next = samples.MoveNextAsync().AsTask();
+                try
+                {
+                    if (!await next.WaitAsync(ended.Token)) yield break;
+                }
+                catch (Exception) when (!cancellationToken.IsCancellationRequested && (execution.Ended.IsCompleted || execution.Info.IsTerminal))
+                {
+                    // What a backend says about an execution that has just ended is no news.
+                    yield break;
+                }
+                catch (Exception e) when (e is not ExecutorException and not OperationCanceledException)
+                {
+                    throw _engine.Calls.Failed("measure the execution", execution.Id, e);
+                }
 
-            yield return samples.Current;
+                yield return samples.Current;
+            }
+        }
+        finally
+        {
+            // An enumerator cannot be disposed in the middle of a step; a driver that hangs in one is left behind.
+            if (next.IsCompleted) await samples.DisposeAsync();
+            else DisposeAfter(next, samples);
         }
     }
+
+    private static void DisposeAfter(Task<bool> step, IAsyncEnumerator<ExecutionStats> samples) => _ = step.ContinueWith(
+        async finished =>
+        {
+            _ = finished.Exception;
+            await samples.DisposeAsync();
+        },
+        CancellationToken.None,
+        TaskContinuationOptions.None,
+        TaskScheduler.Default);
 
     private static void CancelQuietly(CancellationTokenSource source)
     {

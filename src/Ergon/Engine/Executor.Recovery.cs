@@ -56,10 +56,7 @@ public sealed partial class Executor
 
     private async Task RecoverActiveAsync(Execution execution, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(execution.Request.Timeouts.Prepare, _time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        var driver = await _engine.Calls.RunUntilAsync(
-            "find the execution", execution.Id, token => _driver.AttachAsync(ContextOf(execution), token), linked.Token, static late => late?.DisposeAsync().AsTask() ?? Task.CompletedTask);
+        var driver = await AttachAsync(execution, cancellationToken);
         execution.Driver = driver;
         if (execution.Info.Status == ExecutionStatus.Pending && driver is not { Started: true })
         {
@@ -78,6 +75,25 @@ public sealed partial class Executor
         if (driver is null) await ConcludeLostAsync(execution);
         else if (execution.Info.Status == ExecutionStatus.Pending) MoveToRunning(execution, driver.Ports);
         else Resupervise(execution);
+    }
+
+    private async Task<IDriverExecution?> AttachAsync(Execution execution, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(execution.Request.Timeouts.Prepare, _time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            return await _engine.Calls.RunUntilAsync(
+                "find the execution", execution.Id, token => _driver.AttachAsync(ContextOf(execution), token), linked.Token, static late => late?.DisposeAsync().AsTask() ?? Task.CompletedTask);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ExecutorException(
+                ErrorCode.BackendUnavailable,
+                $"The {Name} backend did not find execution '{execution.Id}' within {Duration.Format(execution.Request.Timeouts.Prepare)}. Look at its health ('ergon doctor'), then recover again.",
+                execution.Id,
+                e);
+        }
     }
 
     private void Resupervise(Execution execution)

@@ -60,9 +60,22 @@ public sealed partial class Executor
         _engine.Events.Close();
         _retention.Dispose();
         foreach (var execution in _executions.Values) execution.Dispose();
-        await _driver.DisposeAsync();
+        await DisposeDriverAsync();
         _storage?.Dispose();
         _engine.Telemetry.Dispose();
+    }
+
+    // A driver that cannot let go of its backend must not keep us from letting go of the data directory.
+    private async Task DisposeDriverAsync()
+    {
+        try
+        {
+            await _engine.Calls.RunAsync("let go of the backend", null, _ => _driver.DisposeAsync());
+        }
+        catch (ExecutorException e)
+        {
+            EngineLog.DisposeFailed(_engine.Logger, Name, e);
+        }
     }
 
     private void Retain(Execution execution)

@@ -13,7 +13,7 @@ public sealed partial class Executor
         cancellationToken.ThrowIfCancellationRequested();
         var problems = new RequestProblems();
         var resolved = _validator.Validate(request, problems);
-        if (request.EngineSpec.Type == Name) _driver.Validate(resolved, problems);
+        if (request.EngineSpec.Type == Name) ValidateByDriver(resolved, problems);
         problems.ThrowIfAny(request.ExecutionId);
 
         var begun = _time.GetTimestamp();
@@ -23,6 +23,18 @@ public sealed partial class Executor
         await PrepareAndStartAsync(execution, cancellationToken);
         _engine.Telemetry.Started(_time.GetElapsedTime(begun));
         EngineLog.Started(_engine.Logger, execution.Id, resolved.JobId, _time.GetElapsedTime(begun));
+    }
+
+    private void ValidateByDriver(ExecutionRequest request, RequestProblems problems)
+    {
+        try
+        {
+            _driver.Validate(request, problems);
+        }
+        catch (Exception e) when (e is not ExecutorException)
+        {
+            throw _engine.Calls.Failed("check the request", request.ExecutionId, e);
+        }
     }
 
     private Execution Reserve(ExecutionRequest request)
@@ -104,7 +116,7 @@ public sealed partial class Executor
         Request = execution.Request,
         ExecutorId = ExecutorId,
         WorkDirectory = ExecutorStorage.WorkDirectory(execution.Directory),
-        ReportProgress = progress => execution.Publish(ExecutionEventType.Progress, progress),
+        ReportProgress = execution.PublishProgress,
     };
 
     private void MoveToRunning(Execution execution, IReadOnlyList<PortMapping> ports)

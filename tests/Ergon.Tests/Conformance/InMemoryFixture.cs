@@ -5,6 +5,9 @@ using Ergon.Tests.InMemory;
 
 [assembly: AssemblyFixture(typeof(InMemoryFixture))]
 
+// Most tests wait for time to pass, and hardly use a core.
+[assembly: CollectionBehavior(MaxParallelThreads = 8)]
+
 namespace Ergon.Tests.Conformance;
 
 /// <summary>The conformance suite on the driver in memory: what fails here is the engine's fault, or the suite's.</summary>
