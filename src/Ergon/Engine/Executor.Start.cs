@@ -7,7 +7,11 @@ namespace Ergon;
 public sealed partial class Executor
 {
     /// <inheritdoc/>
-    public async Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default)
+    public Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default) =>
+        StartAndGetResultAsync(request, cancellationToken);
+
+    private async Task<(Execution Execution, Task<ExecutionResult> Result)> StartAndGetResultAsync(
+        ExecutionRequest request, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
         cancellationToken.ThrowIfCancellationRequested();
@@ -20,9 +24,13 @@ public sealed partial class Executor
         var execution = Reserve(resolved);
         execution.Activity = _engine.Telemetry.BeginExecution(resolved);
         execution.Publish(ExecutionEventType.Created);
+
+        // Taken before the job starts: however short the retention is, who runs a job gets its result.
+        var result = execution.Result!;
         await PrepareAndStartAsync(execution, cancellationToken);
         _engine.Telemetry.Started(_time.GetElapsedTime(begun));
         EngineLog.Started(_engine.Logger, execution.Id, resolved.JobId, _time.GetElapsedTime(begun));
+        return (execution, result);
     }
 
     private void ValidateByDriver(ExecutionRequest request, RequestProblems problems)

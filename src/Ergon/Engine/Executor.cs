@@ -60,14 +60,14 @@ public sealed partial class Executor : IExecutor
     /// <inheritdoc/>
     public async Task<ExecutionResult> RunAsync(ExecutionRequest request, CancellationToken cancellationToken = default)
     {
-        await StartAsync(request, cancellationToken);
+        var (execution, result) = await StartAndGetResultAsync(request, cancellationToken);
         try
         {
-            return await WaitAsync(request.ExecutionId, cancellationToken);
+            return await result.WaitAsync(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            if (_executions.TryGetValue(request.ExecutionId, out var execution)) await StopAndWaitAsync(execution, kill: false, CancellationToken.None);
+            await StopAndWaitAsync(execution, kill: false, CancellationToken.None);
             throw;
         }
     }

@@ -6,7 +6,7 @@ using Ergon.Tests.InMemory;
 [assembly: AssemblyFixture(typeof(InMemoryFixture))]
 
 // Most tests wait for time to pass, and hardly use a core.
-[assembly: CollectionBehavior(MaxParallelThreads = 8)]
+[assembly: Xunit.v3.Parallelization(MaxThreads = 8)]
 
 namespace Ergon.Tests.Conformance;
 
