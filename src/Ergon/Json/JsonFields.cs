@@ -39,7 +39,7 @@ internal sealed class JsonFields
         if (name is null)
         {
             // Looking for a near name takes time, which is not spent on what is only counted.
-            _problems.Invalid(PathOf(Quoted.Clip(written)), _problems.IsFull ? "" : $"is not known; {NearestName.Explain(written, names.Known)}");
+            _problems.Invalid(PathOf(written.Length == 0 ? "''" : Quoted.Clip(written)), _problems.IsFull ? "" : $"is not known; {NearestName.Explain(written, names.Known)}");
             return;
         }
 
