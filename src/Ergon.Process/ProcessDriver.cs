@@ -18,9 +18,12 @@ internal sealed class ProcessDriver : IExecutionDriver
         var logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Ergon.Process");
         var time = timeProvider ?? TimeProvider.System;
         _backend = OperatingSystem.IsLinux() && NativeBackend.IsSupported
-            ? new NativeBackend(_options, logger, time)
+            ? new NativeBackend(_options, Protections.DetectAsync, logger, time)
             : new PortableBackend(_options, logger);
     }
+
+    /// <summary>Creates a driver on a system of one's choice.</summary>
+    internal ProcessDriver(ProcessOptions options, IProcessBackend backend) => (_options, _backend) = (options, backend);
 
     public string Name => ProcessSpec.Type;
 

@@ -43,15 +43,18 @@ internal sealed class CgroupFactory
         }
 
         // A cgroup with processes in it cannot give controllers to its children, so the place may be further up.
+        string? withoutControllers = null;
         for (var directory = hierarchies.V2; directory is not null && directory.Length >= hierarchies.V2Root!.Length; directory = Path.GetDirectoryName(directory))
         {
             if (!CanMakeIn(directory)) continue;
             var given = GiveControllers(directory);
-            if (!given.Contains("pids") && !given.Contains("memory")) continue;
-            return new(v1, directory, new(given.Contains("memory"), given.Contains("cpu"), given.Contains("pids"), true, true));
+            if (given.Contains("pids") || given.Contains("memory"))
+                return new(v1, directory, new(given.Contains("memory"), given.Contains("cpu"), given.Contains("pids"), true, true));
+            withoutControllers ??= directory;
         }
 
-        return new(v1, null, new(false, false, false, false, false));
+        // Even one without controllers holds the processes of an execution together, freezes them, and counts their CPU time.
+        return new(v1, withoutControllers, new(false, false, false, withoutControllers is not null, withoutControllers is not null));
     }
 
     /// <summary>Makes the cgroup of an execution.</summary>

@@ -20,7 +20,7 @@ internal sealed class CgroupV2(string directory) : Cgroup
             if (File.Exists(Path.Combine(directory, "memory.swap.max"))) Write(directory, "memory.swap.max", "0");
         }
 
-        if (limits.Pids is { } pids && File.Exists(Path.Combine(directory, "pids.max"))) Write(directory, "pids.max", $"{pids}");
+        if (limits.Pids is { } pids) Write(directory, "pids.max", $"{pids}");
         if (limits.Cpu is { } cpu) Write(directory, "cpu.max", $"{Math.Max(LeastCpuQuota, (long)(cpu * CpuPeriod))} {CpuPeriod}");
     }
 

@@ -15,8 +15,12 @@ internal sealed unsafe partial class LaunchScript
     private const int NoNewPrivileges = 38;
     private const int AmbientCapabilities = 47;
     private const int ClearAmbient = 4;
-    private const int LastPossibleCapability = 63;
+    private const int MostCapabilities = 64;
     private const int CapabilityVersion3 = 0x20080522;
+
+    // Where the kernel does not say, every number that there can be is tried; it answers EINVAL for those that it does not know.
+    private static readonly int CapabilityCount =
+        CgroupText.Number(CgroupText.Read("/proc/sys/kernel/cap_last_cap")) is { } last ? (int)last + 1 : MostCapabilities;
 
     /// <summary>Becomes another user for the next spawn; root stays the saved user, to come back to.</summary>
     public void BorrowUser(uint id)
@@ -39,8 +43,7 @@ internal sealed unsafe partial class LaunchScript
     /// <summary>Gives up every capability for good and becomes a user. Needs root.</summary>
     public void BecomeUser(UserIdentity user)
     {
-        // The kernel has about 41 of them; it answers EINVAL for those that it does not know.
-        for (var capability = 0; capability <= LastPossibleCapability; capability++)
+        for (var capability = 0; capability < CapabilityCount; capability++)
             Call($"drop capability {capability}", SystemCallNumbers.Prctl, DropFromBoundingSet, capability, 0, 0, 0, tolerated: Errno.Invalid);
         Call("clear the ambient capabilities", SystemCallNumbers.Prctl, AmbientCapabilities, ClearAmbient, 0, 0, 0, tolerated: Errno.Invalid);
         var groups = (uint*)Arena.Allocate(user.Groups.Count * sizeof(uint));

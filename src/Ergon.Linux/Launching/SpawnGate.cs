@@ -11,6 +11,8 @@ namespace Ergon.Linux;
 /// </remarks>
 internal sealed class SpawnGate : IDisposable
 {
+    private const int KillSignal = 9;
+
     private readonly string _directory;
     private readonly SafeFileHandle _arrivalPath;
     private readonly SafeFileHandle _releasePath;
@@ -36,13 +38,14 @@ internal sealed class SpawnGate : IDisposable
     /// <summary>Makes a gate with its pipes in a private directory.</summary>
     public static SpawnGate Create(string parent)
     {
-        var directory = Directory.CreateTempSubdirectory(Path.Combine(parent, "gate-")).FullName;
+        var directory = Directory.CreateDirectory(Path.Combine(parent, $"gate-{Guid.NewGuid():n}"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
         return new SpawnGate(directory, MakePipe(directory, "arrival"), MakePipe(directory, "release"), Descriptors.Open(
             Path.Combine(directory, "arrival"), Libc.ReadOnly | Libc.NonBlocking));
     }
 
     /// <summary>
-    /// Runs a script whose spawn waits at this gate, and calls <paramref name="place"/> with the child's process id while it waits.
+    /// Runs a script whose spawn waits at this gate, and calls <paramref name="place"/> with the child's process id while it waits. When
+    /// that fails the child is killed; the caller still has to collect it.
     /// </summary>
     public async Task<LaunchOutcome> RunAsync(LaunchScript script, KernelEvents events, Action<int> place)
     {
@@ -52,13 +55,17 @@ internal sealed class SpawnGate : IDisposable
         Exception? failure = null;
         if (await Task.WhenAny(arrived.Task, launch) == arrived.Task)
         {
+            var child = 0;
             try
             {
-                place(FindChild(script.ThreadId));
+                child = FindChild(script.ThreadId);
+                place(child);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
+                // Without its limits it must not run.
                 failure = e;
+                if (child != 0) OtherProcess.Signal(child, KillSignal);
             }
 
             // Both ends: the child's open succeeds whether it has come that far or not.

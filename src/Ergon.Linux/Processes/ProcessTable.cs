@@ -52,11 +52,11 @@ internal static class ProcessTable
         return wanted is null ? [] : [.. ReadAll().Select(p => p.Id).Where(other => NamespaceOf(other) == wanted)];
     }
 
-    /// <summary>A process, its descendants, and everything in the session that it leads.</summary>
-    public static IReadOnlyList<ProcessEntry> TreeOf(int leader)
+    /// <summary>A process, its descendants, everything in the session that it leads, and everything that carries a variable.</summary>
+    public static IReadOnlyList<ProcessEntry> TreeOf(int leader, string variable)
     {
         var all = ReadAll();
-        var tree = new HashSet<int> { leader };
+        HashSet<int> tree = [leader, .. all.Select(p => p.Id).Where(id => Carries(id, variable))];
         int before;
         do
         {
@@ -71,6 +71,10 @@ internal static class ProcessTable
 
     /// <summary>How many threads a user has, which is what the kernel's limit of processes counts.</summary>
     public static long CountOfUser(uint uid) => ReadAll().Where(p => OwnerOf(p.Id) == uid).Sum(p => p.Threads);
+
+    // What a process was started with; a daemon that leaves session and parent behind still has it, unless it wants to hide.
+    private static bool Carries(int id, string variable) =>
+        (CgroupText.Read($"/proc/{id}/environ") ?? "").Split('\0').Contains(variable);
 
     private static uint? OwnerOf(int id)
     {

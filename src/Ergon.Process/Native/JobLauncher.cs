@@ -60,7 +60,7 @@ internal sealed class JobLauncher
                 },
                 child);
             LeaveCgroup(script, handles);
-            var outcome = gate is null ? await script.RunAsync(Events) : await gate.RunAsync(script, Events, Limit);
+            var outcome = gate is null ? await script.RunAsync(Events) : await RunAtGateAsync(gate, script, child);
             if (outcome.Succeeded) return new LaunchedCommand(ChildProcess.Adopt((int)script.Result(child), Events), 0, null);
             if (outcome.FailedStep == spawn) return Refused(command, outcome.Errno);
             throw outcome.FailedStep == directory ? NoDirectory(command, outcome.Errno) : outcome.ToException();
@@ -68,6 +68,21 @@ internal sealed class JobLauncher
         finally
         {
             foreach (var handle in handles) handle.Dispose();
+        }
+    }
+
+    private async Task<LaunchOutcome> RunAtGateAsync(SpawnGate gate, LaunchScript script, ScriptValue child)
+    {
+        try
+        {
+            return await gate.RunAsync(script, Events, Limit);
+        }
+        catch when (script.Result(child) is > 0 and var id)
+        {
+            using var process = ChildProcess.Adopt((int)id, Events);
+            process.Kill();
+            await process.Exit;
+            throw;
         }
     }
 

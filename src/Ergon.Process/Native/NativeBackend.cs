@@ -17,7 +17,15 @@ internal sealed class NativeBackend : IProcessBackend
     private readonly HashSet<string> _executorIds = [];
     private Task<Protections>? _protections;
 
-    public NativeBackend(ProcessOptions options, ILogger logger, TimeProvider time) => (_options, _logger, _time) = (options, logger, time);
+    private readonly Func<KernelEvents, Task<Protections>> _detect;
+
+    /// <summary>Creates the backend.</summary>
+    /// <param name="options">The driver's settings.</param>
+    /// <param name="detect">Finds out, once, which protections can be had.</param>
+    /// <param name="logger">Is told what is missing.</param>
+    /// <param name="time">The clock.</param>
+    public NativeBackend(ProcessOptions options, Func<KernelEvents, Task<Protections>> detect, ILogger logger, TimeProvider time) =>
+        (_options, _detect, _logger, _time) = (options, detect, logger, time);
 
     /// <summary>Whether the kernel and the architecture have what everything here is built on: pidfds.</summary>
     public static bool IsSupported => SystemCallNumbers.Known && Environment.OSVersion.Version >= new Version(5, 4);
@@ -29,7 +37,7 @@ internal sealed class NativeBackend : IProcessBackend
 
     private async Task<Protections> DetectAsync()
     {
-        var protections = await Protections.DetectAsync(_events);
+        var protections = await _detect(_events);
         foreach (var (problem, remedy) in protections.Problems()) _logger.ProtectionMissing(problem, remedy);
         return protections;
     }

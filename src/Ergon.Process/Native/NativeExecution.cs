@@ -21,6 +21,9 @@ internal sealed record NativeParts
     public required IReadOnlyList<(string Name, JobCommand Command)> Scripts { get; init; }
 
     public required TimeProvider Time { get; init; }
+
+    /// <summary>A variable in the environment of every process of the execution, where no namespace holds them together.</summary>
+    public required string Mark { get; init; }
 }
 
 /// <summary>One execution on Linux, in a sandbox or, where none can be had, in a session of its own.</summary>
@@ -110,7 +113,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
         else if (_current is { } leader)
         {
-            while (ProcessTable.TreeOf(leader.Id).Where(p => p.State is not ('Z' or 'X')).ToArray() is { Length: > 0 } tree)
+            while (ProcessTable.TreeOf(leader.Id, parts.Mark).Where(p => p.State is not ('Z' or 'X')).ToArray() is { Length: > 0 } tree)
                 foreach (var process in tree) await OtherProcess.KillAsync(process.Id, _launcher.Events, CancellationToken.None);
         }
 
@@ -192,7 +195,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         if (_launcher.Cgroup is { } cgroup) return cgroup.ProcessIds();
         if (_launcher.Sandbox is { } sandbox)
             return [.. ProcessTable.InNamespaceOf(sandbox.InitId).Where(id => ProcessTable.Find(id) is { } p && p.SessionId != sandbox.InitId)];
-        return _current is { } leader ? [.. ProcessTable.TreeOf(leader.Id).Select(p => p.Id)] : [];
+        return _current is { } leader ? [.. ProcessTable.TreeOf(leader.Id, parts.Mark).Select(p => p.Id)] : [];
     }
 
     public async ValueTask<IExecSession> ExecAsync(ExecRequest request, CancellationToken cancellationToken)

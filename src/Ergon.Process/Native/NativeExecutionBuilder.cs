@@ -13,15 +13,18 @@ internal sealed class NativeExecutionBuilder(
     private const UnixFileMode Readable = (UnixFileMode)0x1ed; // 0755
     private const string PrivateDirectory = "/tmp";
 
+    private const string MarkName = "ERGON_EXECUTION";
+
     private Cgroup? _cgroup;
     private Sandbox? _sandbox;
 
     private ExecutionRequest Request => context.Request;
 
+    private string Mark => $"{context.ExecutorId}/{Request.ExecutionId}";
+
     public async Task<NativeExecution> BuildAsync(CancellationToken cancellationToken)
     {
-        var limits = new CgroupLimits(Request.Resources.Memory, Request.Resources.Cpu, Request.Resources.Pids);
-        if (protections.Cgroups.IsUsable) _cgroup = protections.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, limits);
+        if (protections.Cgroups.IsUsable) _cgroup = protections.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, CgroupLimits());
         var scripts = WriteScripts();
         if (protections.HasSandbox) _sandbox = await CreateSandboxAsync(cancellationToken);
         var home = _sandbox is null ? MakeWorkingDirectory() : PrivateDirectory;
@@ -32,6 +35,7 @@ internal sealed class NativeExecutionBuilder(
             Context = context,
             Spec = spec,
             Time = time,
+            Mark = $"{MarkName}={Mark}",
             Command = new JobCommand { Arguments = spec.Arguments, Environment = environment, WorkingDirectory = directory },
             Scripts = [.. scripts.Select(s => (s.Name, new JobCommand { Arguments = s.Arguments, Environment = environment, WorkingDirectory = directory }))],
             Launcher = new JobLauncher
@@ -103,9 +107,14 @@ internal sealed class NativeExecutionBuilder(
             ["HOME"] = home,
             ["HOSTNAME"] = _sandbox is null ? System.Environment.MachineName : plan.HostName,
         };
-        if (_sandbox is null) environment["TMPDIR"] = home;
         foreach (var (name, value) in spec.Environment) environment[name] = value;
         foreach (var (name, value) in Request.Environment) environment[name] = value;
+        if (_sandbox is null)
+        {
+            environment.TryAdd("TMPDIR", home);
+            environment[MarkName] = Mark;
+        }
+
         return environment;
     }
 
@@ -114,6 +123,12 @@ internal sealed class NativeExecutionBuilder(
         var directory = Directory.CreateDirectory(Path.Combine(context.WorkDirectory, "home")).FullName;
         if (plan.User is { } user) Libc.Check(Libc.ChangeOwner(directory, user.Uid, user.Gid), $"give {directory} to user {user.Uid}");
         return directory;
+    }
+
+    private CgroupLimits CgroupLimits()
+    {
+        var (resources, can) = (Request.Resources, protections.Cgroups.Abilities);
+        return new CgroupLimits(can.Memory ? resources.Memory : null, can.Cpu ? resources.Cpu : null, can.Pids ? resources.Pids : null);
     }
 
     // What there is where cgroups cannot be made; the fingerprint says that it is weaker.

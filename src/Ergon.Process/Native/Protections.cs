@@ -43,7 +43,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         if (!HasSandbox)
         {
             problems.Add(new(
-                $"{SandboxProblem} Jobs see and can change what their user can on this host, use its network, see its processes, and one that leaves its session can outlive its execution.",
+                $"{SandboxProblem} Jobs see and can change what their user can on this host, use its network, see its processes, and one that changes its session and its environment can outlive its execution.",
                 SandboxRemedy!));
         }
 
