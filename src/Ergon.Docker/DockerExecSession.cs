@@ -22,7 +22,7 @@ internal sealed class DockerExecSession : IExecSession
     private readonly Task<int> _exit;
     private readonly byte[] _beginning = new byte[512];
     private int _beginningLength;
-    private volatile bool _connectionEnded;
+    private readonly CancellationTokenSource _connectionEnded = new();
 
     private DockerExecSession(EngineConnection engine, string container, string exec, ExecRequest request, MultiplexedStream connection)
     {
@@ -31,7 +31,7 @@ internal sealed class DockerExecSession : IExecSession
         _exec = exec;
         _terminal = request.Terminal is not null;
         _connection = connection;
-        StandardInput = request.Stdin || _terminal ? new InputStream(connection) : Stream.Null;
+        StandardInput = request.Stdin || _terminal ? new InputStream(connection, _connectionEnded.Token) : Stream.Null;
         StandardOutput = _stdout.Reader.AsStream();
         StandardError = _stderr.Reader.AsStream();
         _exit = Task.Run(PumpAsync);
@@ -73,7 +73,7 @@ internal sealed class DockerExecSession : IExecSession
             var parameters = new ContainerResizeParameters { Width = size.Columns, Height = size.Rows };
             await _engine.CallAsync("resize the terminal", (client, token) => client.Exec.ResizeExecTtyAsync(_exec, parameters, token), cancellationToken);
         }
-        catch (ExecutorException e) when (e.Code == ErrorCode.BackendFailed && _connectionEnded)
+        catch (ExecutorException e) when (e.Code == ErrorCode.BackendFailed && _connectionEnded.IsCancellationRequested)
         {
             // It has ended: there is no terminal left to resize.
         }
@@ -92,6 +92,7 @@ internal sealed class DockerExecSession : IExecSession
         _connection.Dispose();
         await StandardInput.DisposeAsync();
         _closed.Dispose();
+        _connectionEnded.Dispose();
     }
 
     private static ContainerExecCreateParameters ParametersOf(ExecRequest request) => new()
@@ -125,7 +126,7 @@ internal sealed class DockerExecSession : IExecSession
         }
         finally
         {
-            _connectionEnded = true;
+            await _connectionEnded.CancelAsync();
             ArrayPool<byte>.Shared.Return(buffer);
             await _stdout.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
             await _stderr.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
@@ -178,8 +179,11 @@ internal sealed class DockerExecSession : IExecSession
         }
     }
 
-    /// <summary>The command's input: closing it closes this direction of the connection alone.</summary>
-    private sealed class InputStream(MultiplexedStream connection) : Stream
+    /// <summary>
+    /// The command's input: closing it closes this direction of the connection alone. The Engine may keep that direction open, unread,
+    /// after the command has ended: a write must not wait for it then.
+    /// </summary>
+    private sealed class InputStream(MultiplexedStream connection, CancellationToken commandEnded) : Stream
     {
         private bool _ended;
 
@@ -200,13 +204,14 @@ internal sealed class DockerExecSession : IExecSession
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
             ObjectDisposedException.ThrowIf(_ended, this);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(commandEnded, cancellationToken);
             var copy = ArrayPool<byte>.Shared.Rent(buffer.Length);
             try
             {
                 buffer.CopyTo(copy);
-                await connection.WriteAsync(copy, 0, buffer.Length, cancellationToken);
+                await connection.WriteAsync(copy, 0, buffer.Length, either.Token);
             }
-            catch (ObjectDisposedException e)
+            catch (Exception e) when (e is ObjectDisposedException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
             {
                 throw new IOException("The command has ended.", e);
             }
