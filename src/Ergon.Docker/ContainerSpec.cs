@@ -122,12 +122,15 @@ internal static class ContainerSpec
             var key = PortKey(port);
             exposed[key] = default;
             if (!bound.TryGetValue(key, out var bindings)) bound[key] = bindings = [];
-            bindings.Add(new PortBinding { HostIP = port.HostIp ?? "127.0.0.1", HostPort = port.HostPort.ToString(CultureInfo.InvariantCulture) });
+            bindings.Add(new PortBinding { HostIP = HostIpOf(port), HostPort = port.HostPort.ToString(CultureInfo.InvariantCulture) });
         }
 
         parameters.ExposedPorts = exposed;
         parameters.HostConfig!.PortBindings = bound;
     }
+
+    /// <summary>The host address to listen on: loopback, unless another is asked for.</summary>
+    public static string HostIpOf(PortMapping port) => port.HostIp ?? "127.0.0.1";
 
     /// <summary>The Engine's name of a port: <c>80/tcp</c>.</summary>
     public static string PortKey(PortMapping port) => $"{port.ExecutorPort}/{(port.Protocol == PortProtocol.Udp ? "udp" : "tcp")}";

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Docker.DotNet;
 using Docker.DotNet.Models;
 using Ergon.Drivers;
@@ -50,7 +51,8 @@ public sealed class DockerDriver : IExecutionDriver
             problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows.");
         if (spec.Privileged && !policy.AllowPrivileged) problems.Forbidden(SpecParameters.Field("privileged"), "is not allowed by the operator.");
         if (request.Network.EffectiveMode == NetworkMode.Host && !policy.AllowHostNetwork) problems.Forbidden("network.mode", "host is not allowed by the operator.");
-        if (!policy.AllowRootUser && IsRoot(spec.User)) problems.Forbidden(SpecParameters.Field("user"), "must name a user other than root: the operator does not allow root.");
+        if (!policy.AllowRootUser && !IsCertainlyNotRoot(spec.User))
+            problems.Forbidden(SpecParameters.Field("user"), "must be the number of a user, such as 1000: the operator does not allow root, and what a name means is up to the image.");
         if (spec.WorkingDirectory is { } directory && !directory.StartsWith('/')) problems.Invalid(SpecParameters.Field("working_directory"), $"is '{directory}'; give an absolute path.");
         if (request.Network is { EffectiveMode: NetworkMode.Host, Ports.Count: > 0 }) problems.Invalid("network.ports", "have no meaning on the host's network: the job listens on the host itself.");
     }
@@ -132,7 +134,7 @@ public sealed class DockerDriver : IExecutionDriver
                     "create the container",
                     async (client, token) =>
                     {
-                        if (scripts.Count > 0 && parameters.Entrypoint is not ["/.ergon/run"]) await ProvisionScripts.WrapAsync(parameters, client, token);
+                        if (scripts.Count > 0 && parameters.Entrypoint is not [ProvisionScripts.Entrypoint]) await ProvisionScripts.WrapAsync(parameters, client, token);
                         var created = await client.Containers.CreateContainerAsync(parameters, token);
                         if (scripts.Count > 0) await ProvisionScripts.UploadAsync(scripts, client, created.ID, token);
                         return created.ID;
@@ -162,5 +164,6 @@ public sealed class DockerDriver : IExecutionDriver
         }
     }
 
-    private static bool IsRoot(string? user) => user is null or "" || user.Split(':')[0] is "root" or "0";
+    private static bool IsCertainlyNotRoot(string? user) =>
+        user is not null && uint.TryParse(user.Split(':')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0;
 }

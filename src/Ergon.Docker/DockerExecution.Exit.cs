@@ -122,8 +122,11 @@ internal sealed partial class DockerExecution
     // With an init in between, the Engine does not know that the command could not be run; the init says so on the job's stderr.
     private async Task<string?> ReadInitFailureAsync(CancellationToken cancellationToken) =>
         InitFailure().Match(await ReadLogEndAsync(cancellationToken)) is { Success: true } match
-            ? $"The command could not be run: exec {match.Groups["command"].Value}: {match.Groups["why"].Value}."
+            ? Unrunnable($"exec {match.Groups["command"].Value}: {match.Groups["why"].Value}")
             : null;
+
+    private static string Unrunnable(string why) =>
+        $"The command could not be run: {why}.{(why.Contains(ProvisionScripts.Entrypoint, StringComparison.Ordinal) ? " Provision scripts need a /bin/sh in the image." : "")}";
 
     // The Engine remembers its last events, and notes a signal before the end that it brought about.
     private async Task<bool> WasSignalledAsync(Signal signal, State state, CancellationToken cancellationToken)

@@ -31,7 +31,7 @@ internal sealed partial class DockerExecution(
         catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.ExitCodeOfUnrunnable(EngineErrors.MessageOf(api)) is { } code)
         {
             // As in a shell: a command that cannot be run is the job's failure, not the executor's.
-            _unrunnable = new DriverExit { ExitCode = code, Message = $"The command could not be run: {EngineErrors.MessageOf(api)}" };
+            _unrunnable = new DriverExit { ExitCode = code, Message = Unrunnable(EngineErrors.MessageOf(api)) };
         }
 
         Started = true;
@@ -100,17 +100,18 @@ internal sealed partial class DockerExecution(
     /// <summary>Takes the host ports that the Engine chose.</summary>
     public void TakePorts(ContainerInspectResponse inspected)
     {
-        var bound = inspected.NetworkSettings?.Ports;
+        var bound = inspected.NetworkSettings?.Ports?.ToDictionary(p => p.Key, p => p.Value?.ToList() ?? []);
         Ports = [.. request.Network.Ports.Select(Actual)];
 
-        PortMapping Actual(PortMapping asked, int index)
+        PortMapping Actual(PortMapping asked)
         {
-            if (bound is null || !bound.TryGetValue(ContainerSpec.PortKey(asked), out var bindings) || bindings is not { Count: > 0 }) return asked;
+            if (bound is null || !bound.TryGetValue(ContainerSpec.PortKey(asked), out var bindings)) return asked;
+            var binding = bindings.Find(b => b.HostIP == ContainerSpec.HostIpOf(asked) && (asked.HostPort == 0 || b.HostPort == asked.HostPort.ToString(CultureInfo.InvariantCulture)));
+            if (binding is null || !int.TryParse(binding.HostPort, out var port)) return asked;
 
-            // The Engine keeps the order in which the bindings of one port were asked for.
-            var earlier = request.Network.Ports.Take(index).Count(p => ContainerSpec.PortKey(p) == ContainerSpec.PortKey(asked));
-            var binding = bindings[Math.Min(earlier, bindings.Count - 1)];
-            return int.TryParse(binding.HostPort, out var port) ? asked with { HostPort = port, HostIp = binding.HostIP } : asked;
+            // Each binding belongs to one of those that were asked for.
+            bindings.Remove(binding);
+            return asked with { HostPort = port, HostIp = binding.HostIP };
         }
     }
 

@@ -48,7 +48,7 @@ public sealed record DockerPolicy
     /// <summary>Whether the host's network may be asked for.</summary>
     public bool AllowHostNetwork { get; init; }
 
-    /// <summary>Whether a job may run as root inside its container. It has no capabilities there either way.</summary>
+    /// <summary>Whether a job may run as root inside its container. It has no capabilities there either way. Without it, <c>user</c> must be a number.</summary>
     public bool AllowRootUser { get; init; } = true;
 }
 

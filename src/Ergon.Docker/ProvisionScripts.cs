@@ -13,14 +13,18 @@ namespace Ergon.Docker;
 internal static class ProvisionScripts
 {
     private const string Root = "/.ergon";
-    private const string StatusFile = "failed";
+    private const string StatusFile = "status/failed";
+
+    /// <summary>The wrapper, which becomes the entrypoint.</summary>
+    public const string Entrypoint = Root + "/run";
+
     private const int MaxStatus = 1024;
 
     // $@ is the real command; what the scripts write is the job's output too.
     private const string Wrapper = """
         #!/bin/sh
         for script in /.ergon/scripts/*; do
-          "$script" </dev/null || { code=$?; printf '%s %s' "$code" "${script##*/}" >/.ergon/failed; exit "$code"; }
+          "$script" </dev/null || { code=$?; printf '%s %s' "$code" "${script##*/}" >/.ergon/status/failed; exit "$code"; }
         done
         exec "$@"
         """;
@@ -33,7 +37,7 @@ internal static class ProvisionScripts
 
         // An entrypoint of the spec's own drops the image's command.
         var command = parameters.Cmd is { Count: > 0 } ? parameters.Cmd : parameters.Entrypoint is { Count: > 0 } ? [] : image?.Cmd ?? [];
-        parameters.Entrypoint = [$"{Root}/run"];
+        parameters.Entrypoint = [Entrypoint];
         parameters.Cmd = [.. entrypoint, .. command];
         parameters.HostConfig!.Mounts!.Add(new Mount { Type = "volume", Target = Root });
     }
@@ -44,8 +48,8 @@ internal static class ProvisionScripts
         using var archive = new MemoryStream();
         await using (var tar = new TarWriter(archive, TarEntryFormat.Pax, leaveOpen: true))
         {
-            // Anyone may write here: the job's user leaves its output and status.
-            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.Directory, "./") { Mode = (UnixFileMode)0b111_111_111 }, cancellationToken);
+            // Anyone may write here: it is the job's user who leaves the status.
+            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.Directory, "status/") { Mode = (UnixFileMode)0b111_111_111 }, cancellationToken);
             await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.Directory, "scripts/") { Mode = (UnixFileMode)0b111_101_101 }, cancellationToken);
             await WriteAsync("run", Encoding.UTF8.GetBytes(Wrapper.ReplaceLineEndings("\n") + "\n"));
             for (var i = 0; i < scripts.Count; i++)
