@@ -13,7 +13,7 @@ internal interface IProcessBackend : IAsyncDisposable
     ValueTask<IDriverExecution> PrepareAsync(DriverContext context, ProcessSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Removes what a former process left of one execution.</summary>
-    ValueTask RemoveLeftoversAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken);
+    ValueTask RemoveLeftoversAsync(DriverContext context, CancellationToken cancellationToken);
 
     ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken);
 }

@@ -75,7 +75,7 @@ internal sealed class ProcessDriver : IExecutionDriver
     // Local processes die with the process that started them; what could be left of one is an empty cgroup.
     public async ValueTask<IDriverExecution?> AttachAsync(DriverContext context, CancellationToken cancellationToken)
     {
-        await _backend.RemoveLeftoversAsync(context.ExecutorId, context.Request.ExecutionId, cancellationToken);
+        await _backend.RemoveLeftoversAsync(context, cancellationToken);
         return null;
     }
 

@@ -127,11 +127,13 @@ public sealed class LaunchTests : IDisposable
                 var slot = script.NewSlot();
                 script.Spawn(Request(["/bin/sh"], ["sh", "-c", "[ \"$(ulimit -v)\" = 1048576 ]"]) with { Gate = gate }, slot);
                 var placed = 0;
-                var outcome = await gate.RunAsync(script, _events, id =>
+                var outcome = await gate.RunAsync(script, _events, async id =>
                 {
                     placed = id;
-                    ResourceLimits.LimitAddressSpace(id, 1L << 30);
-                    File.ReadAllText($"/proc/{id}/cmdline").Should().NotStartWith("sh", "it has not been executed yet");
+                    using var limits = new LaunchScript();
+                    limits.Limit(id, new ProcessLimits(1L << 30, null));
+                    (await limits.RunAsync(_events)).Succeeded.Should().BeTrue();
+                    (await File.ReadAllTextAsync($"/proc/{id}/cmdline", Token)).Should().NotStartWith("sh", "it has not been executed yet");
                 });
                 outcome.Succeeded.Should().BeTrue();
                 placed.Should().Be((int)script.Result(slot));

@@ -47,7 +47,7 @@ internal sealed class SpawnGate : IDisposable
     /// Runs a script whose spawn waits at this gate, and calls <paramref name="place"/> with the child's process id while it waits. When
     /// that fails the child is killed; the caller still has to collect it.
     /// </summary>
-    public async Task<LaunchOutcome> RunAsync(LaunchScript script, KernelEvents events, Action<int> place)
+    public async Task<LaunchOutcome> RunAsync(LaunchScript script, KernelEvents events, Func<int, Task> place)
     {
         var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var registration = events.Add(_arrivalReader, KernelEvents.HungUp, (_, _) => arrived.TrySetResult());
@@ -59,7 +59,7 @@ internal sealed class SpawnGate : IDisposable
             try
             {
                 child = FindChild(script.ThreadId);
-                place(child);
+                await place(child);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

@@ -6,6 +6,8 @@ namespace Ergon.Linux;
 /// <summary>Processes that are not our children.</summary>
 internal static class OtherProcess
 {
+    private const int KillSignal = 9;
+
     /// <summary>Sends a signal; nothing happens when there is no such process.</summary>
     public static void Signal(int id, int signal)
     {
@@ -14,7 +16,14 @@ internal static class OtherProcess
     }
 
     /// <summary>Kills a process by its number and completes when it is dead, whoever collects its status.</summary>
-    public static async Task KillAsync(int id, KernelEvents events, CancellationToken cancellationToken)
+    public static Task KillAsync(int id, KernelEvents events, CancellationToken cancellationToken) =>
+        WatchAsync(id, kill: true, events, cancellationToken);
+
+    /// <summary>Completes when a process is dead, whoever collects its status.</summary>
+    public static Task WaitForEndAsync(int id, KernelEvents events, CancellationToken cancellationToken) =>
+        WatchAsync(id, kill: false, events, cancellationToken);
+
+    private static async Task WatchAsync(int id, bool kill, KernelEvents events, CancellationToken cancellationToken)
     {
         var result = Libc.SystemCall(SystemCallNumbers.PidFdOpen, id, 0, 0, 0, 0);
         if (result < 0)
@@ -26,7 +35,8 @@ internal static class OtherProcess
         using var pidFd = new SafeFileHandle(result, ownsHandle: true);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var registration = events.Add(pidFd, KernelEvents.Readable, (_, _) => ended.TrySetResult());
-        if (Libc.SystemCall(SystemCallNumbers.PidFdSendSignal, result, 9, 0, 0, 0) < 0 && Marshal.GetLastPInvokeError() is not Errno.NoSuchProcess and var errno)
+        if (kill && Libc.SystemCall(SystemCallNumbers.PidFdSendSignal, result, KillSignal, 0, 0, 0) < 0 &&
+            Marshal.GetLastPInvokeError() is not Errno.NoSuchProcess and var errno)
             throw new LinuxException($"kill process {id}", errno);
         await ended.Task.WaitAsync(cancellationToken);
     }

@@ -26,8 +26,8 @@ internal sealed class JobLauncher
     /// <summary>The user to become; <see langword="null"/>: stay who we are.</summary>
     public UserIdentity? User { get; init; }
 
-    /// <summary>Limits a new process where no cgroup does.</summary>
-    public Action<int>? LimitProcess { get; init; }
+    /// <summary>Limits each new process where no cgroup does.</summary>
+    public ProcessLimits? Limits { get; init; }
 
     /// <summary>A private directory for the launcher's own files.</summary>
     public required string Directory { get; init; }
@@ -42,7 +42,7 @@ internal sealed class JobLauncher
         try
         {
             using var script = new LaunchScript();
-            using var gate = Cgroup?.NeedsGate == true || LimitProcess is not null ? SpawnGate.Create(Directory) : null;
+            using var gate = Cgroup?.NeedsGate == true || Limits is not null ? SpawnGate.Create(Directory) : null;
             EnterSandbox(script, handles);
             JoinCgroup(script, handles);
             var directory = BecomeJob(script, command);
@@ -75,7 +75,7 @@ internal sealed class JobLauncher
     {
         try
         {
-            return await gate.RunAsync(script, Events, Limit);
+            return await gate.RunAsync(script, Events, LimitAsync);
         }
         catch when (script.Result(child) is > 0 and var id)
         {
@@ -128,10 +128,15 @@ internal sealed class JobLauncher
         return step;
     }
 
-    private void Limit(int processId)
+    private async Task LimitAsync(int processId)
     {
         if (Cgroup?.NeedsGate == true) Cgroup.Add(processId);
-        LimitProcess?.Invoke(processId);
+        if (Limits is null) return;
+        using var script = new LaunchScript();
+        if (User is not null) script.BecomeUser(User);
+        script.Limit(processId, Limits);
+        var outcome = await script.RunAsync(Events);
+        if (!outcome.Succeeded) throw outcome.ToException();
     }
 
     private LaunchedCommand Refused(JobCommand command, int errno)

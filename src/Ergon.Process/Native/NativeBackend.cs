@@ -99,10 +99,11 @@ internal sealed class NativeBackend : IProcessBackend
         }
     }
 
-    public async ValueTask RemoveLeftoversAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
+    public async ValueTask RemoveLeftoversAsync(DriverContext context, CancellationToken cancellationToken)
     {
         var cgroups = (await ProtectionsAsync().WaitAsync(cancellationToken)).Cgroups;
-        if (cgroups.IsUsable) await cgroups.Find(executorId, executionId.Value).RemoveAsync(_events, cancellationToken);
+        if (cgroups.IsUsable) await cgroups.Find(context.ExecutorId, context.Request.ExecutionId.Value).RemoveAsync(_events, cancellationToken);
+        OutsideDirectory.Find(context.WorkDirectory)?.Delete();
     }
 
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)

@@ -24,6 +24,9 @@ internal sealed record NativeParts
 
     /// <summary>A variable in the environment of every process of the execution, where no namespace holds them together.</summary>
     public required string Mark { get; init; }
+
+    /// <summary>What the job has instead of a private /tmp where there is no sandbox.</summary>
+    public OutsideDirectory? Outside { get; init; }
 }
 
 /// <summary>One execution on Linux, in a sandbox or, where none can be had, in a session of its own.</summary>
@@ -263,6 +266,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
             else await KillEverythingAsync();
             await _run;
             if (_launcher.Cgroup is { } cgroup) await cgroup.RemoveAsync(_launcher.Events, cancellationToken);
+            parts.Outside?.Delete();
             _destroyed = true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -17,6 +17,7 @@ internal sealed class NativeExecutionBuilder(
 
     private Cgroup? _cgroup;
     private Sandbox? _sandbox;
+    private OutsideDirectory? _outside;
 
     private ExecutionRequest Request => context.Request;
 
@@ -25,9 +26,10 @@ internal sealed class NativeExecutionBuilder(
     public async Task<NativeExecution> BuildAsync(CancellationToken cancellationToken)
     {
         if (protections.Cgroups.IsUsable) _cgroup = protections.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, CgroupLimits());
+        if (!protections.HasSandbox) _outside = OutsideDirectory.Create(context.WorkDirectory, plan.User);
         var scripts = WriteScripts();
         if (protections.HasSandbox) _sandbox = await CreateSandboxAsync(cancellationToken);
-        var home = _sandbox is null ? MakeWorkingDirectory() : PrivateDirectory;
+        var home = _outside?.Home ?? PrivateDirectory;
         var environment = Environment(home);
         var directory = spec.WorkingDirectory ?? home;
         return new NativeExecution(new NativeParts
@@ -36,6 +38,7 @@ internal sealed class NativeExecutionBuilder(
             Spec = spec,
             Time = time,
             Mark = $"{MarkName}={Mark}",
+            Outside = _outside,
             Command = new JobCommand { Arguments = spec.Arguments, Environment = environment, WorkingDirectory = directory },
             Scripts = [.. scripts.Select(s => (s.Name, new JobCommand { Arguments = s.Arguments, Environment = environment, WorkingDirectory = directory }))],
             Launcher = new JobLauncher
@@ -44,7 +47,7 @@ internal sealed class NativeExecutionBuilder(
                 Sandbox = _sandbox,
                 Cgroup = _cgroup,
                 User = plan.User,
-                LimitProcess = LimitOfProcesses(),
+                Limits = LimitsWithoutCgroups(),
                 Directory = context.WorkDirectory,
             },
         });
@@ -55,6 +58,7 @@ internal sealed class NativeExecutionBuilder(
     {
         if (_sandbox is not null) await _sandbox.DisposeAsync();
         if (_cgroup is not null) await _cgroup.RemoveAsync(events, CancellationToken.None);
+        _outside?.Delete();
     }
 
     private async Task<Sandbox> CreateSandboxAsync(CancellationToken cancellationToken)
@@ -78,7 +82,7 @@ internal sealed class NativeExecutionBuilder(
         return await Sandbox.CreateAsync(sandboxSpec, layout, events, cancellationToken);
     }
 
-    private string ScriptsDirectory => Path.Combine(context.WorkDirectory, "provision");
+    private string ScriptsDirectory => Path.Combine(_outside?.Path ?? context.WorkDirectory, "provision");
 
     // A file without a "#!" line cannot be executed by itself.
     private List<(string Name, IReadOnlyList<string> Arguments)> WriteScripts()
@@ -118,13 +122,6 @@ internal sealed class NativeExecutionBuilder(
         return environment;
     }
 
-    private string MakeWorkingDirectory()
-    {
-        var directory = Directory.CreateDirectory(Path.Combine(context.WorkDirectory, "home")).FullName;
-        if (plan.User is { } user) Libc.Check(Libc.ChangeOwner(directory, user.Uid, user.Gid), $"give {directory} to user {user.Uid}");
-        return directory;
-    }
-
     private CgroupLimits CgroupLimits()
     {
         var (resources, can) = (Request.Resources, protections.Cgroups.Abilities);
@@ -132,16 +129,13 @@ internal sealed class NativeExecutionBuilder(
     }
 
     // What there is where cgroups cannot be made; the fingerprint says that it is weaker.
-    private Action<int>? LimitOfProcesses()
+    private ProcessLimits? LimitsWithoutCgroups()
     {
         if (!SpawnGate.IsSupported) return null;
-        var memory = protections.Cgroups.Abilities.Memory ? null : Request.Resources.Memory;
-        var limitPids = !protections.Cgroups.Abilities.Pids;
-        if (memory is null && !limitPids) return null;
-        return id =>
-        {
-            if (memory is { } bytes) ResourceLimits.LimitAddressSpace(id, bytes);
-            if (limitPids) ResourceLimits.LimitProcesses(id, ProcessTable.CountOfUser(plan.User?.Uid ?? Libc.EffectiveUserId()) + Request.Resources.Pids);
-        };
+        var can = protections.Cgroups.Abilities;
+        var memory = can.Memory ? null : Request.Resources.Memory;
+        // The kernel counts everything that the user has, not only what belongs to the job.
+        long? processes = can.Pids ? null : ProcessTable.CountOfUser(plan.User?.Uid ?? Libc.EffectiveUserId()) + Request.Resources.Pids;
+        return memory is null && processes is null ? null : new ProcessLimits(memory, processes);
     }
 }

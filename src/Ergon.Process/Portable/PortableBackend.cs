@@ -53,7 +53,7 @@ internal sealed class PortableBackend(ProcessOptions options, ILogger logger) : 
     }
 
     // Nothing of it outlives this process by design, and nothing carries the executor's id.
-    public ValueTask RemoveLeftoversAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    public ValueTask RemoveLeftoversAsync(DriverContext context, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     public ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
