@@ -62,10 +62,9 @@ public static class LogStreamExtensions
 
         public override async ValueTask DisposeAsync()
         {
-            await _closed.CancelAsync();
-            await _entries.DisposeAsync();
-            _closed.Dispose();
+            // The base calls Dispose, which ends the reading; the token source has no timer and needs no disposal of its own.
             await base.DisposeAsync();
+            await _entries.DisposeAsync();
         }
 
         protected override void Dispose(bool disposing)

@@ -138,6 +138,17 @@ public abstract class LogStreamConformance(ConformanceFixture fixture) : Conform
     }
 
     [Fact]
+    public async Task The_log_can_be_read_as_plain_bytes_of_one_stream_or_both()
+    {
+        var request = Request(Print("to stdout"), PrintError("to stderr"));
+        await RunAsync(request);
+        var read = new LogStreamRequest { ExecutionId = request.ExecutionId };
+        (await ReadToEndAsync(Executor.OpenLogStream(read, OutputStream.Stdout))).Should().Be("to stdout");
+        (await ReadToEndAsync(Executor.OpenLogStream(read, OutputStream.Stderr))).Should().Be("to stderr");
+        (await ReadToEndAsync(Executor.OpenLogStream(read))).Should().HaveLength("to stdoutto stderr".Length).And.Contain("to stdout").And.Contain("to stderr");
+    }
+
+    [Fact]
     public async Task An_execution_of_another_job_is_not_found()
     {
         var request = Request(Print("mine"));
@@ -146,5 +157,11 @@ public abstract class LogStreamConformance(ConformanceFixture fixture) : Conform
         (await Executor.ReadLogAsync(mine, OutputStream.Stdout, Token)).Should().NotBeEmpty();
         var other = mine with { JobId = JobId.Parse("another") };
         await Refusal(ErrorCode.ExecutionNotFound, () => Executor.ReadLogAsync(other, OutputStream.Stdout, Token));
+    }
+
+    private async Task<string> ReadToEndAsync(Stream stream)
+    {
+        using var reader = new StreamReader(stream);
+        return await reader.ReadToEndAsync(Token);
     }
 }

@@ -59,8 +59,7 @@ public abstract class OutputConformance(ConformanceFixture fixture) : Conformanc
 
         foreach (var (stream, file) in new[] { (OutputStream.Stdout, "stdout"), (OutputStream.Stderr, "stderr") })
         {
-            await using var log = new LogEntryStream(
-                Executor.GetLogStreamAsync(new() { ExecutionId = request.ExecutionId }, Token), stream);
+            await using var log = Executor.OpenLogStream(new() { ExecutionId = request.ExecutionId }, stream);
             await Pattern.VerifyAsync(log, size, Token);
             await using var copy = File.OpenRead(Path.Combine(request.ResultsDir, file));
             await Pattern.VerifyAsync(copy, size, Token);
@@ -110,8 +109,7 @@ public abstract class OutputConformance(ConformanceFixture fixture) : Conformanc
     {
         const int limit = 200_000;
         var id = await StartAsync(Request(PrintEndlessly(OutputStream.Stdout)) with { LogLimits = new LogLimits { MaxBytesPerStream = limit } });
-        await using (var log = new LogEntryStream(
-            Executor.GetLogStreamAsync(new() { ExecutionId = id, Follow = true }, Token), OutputStream.Stdout))
+        await using (var log = Executor.OpenLogStream(new() { ExecutionId = id, Follow = true }, OutputStream.Stdout))
             await log.ReadExactlyAsync(new byte[limit], Token);
         (await Executor.GetStatusAsync(id, Token)).Status.Should().Be(ExecutionStatus.Running);
 
