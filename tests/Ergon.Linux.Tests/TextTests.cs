@@ -58,8 +58,8 @@ public sealed class TextTests
     [Fact]
     public void A_process_name_may_contain_anything()
     {
-        var entry = ProcessEntry.Parse("42 (a) b (c) S 7 42 41 0 -1 4194308 0 0 0 0 3 4 0 0 20 0 2 0 100 4096 9 0");
-        entry.Should().Be(new ProcessEntry(42, 'S', 7, 41, 4194308, 7, 2, 9));
+        var entry = ProcessEntry.Parse("42 (a) b (c) S 7 42 41 0 -1 4194308 0 0 0 0 3 4 5 6 20 0 2 0 100 4096 9 0");
+        entry.Should().Be(new ProcessEntry(42, 'S', 7, 41, 4194308, 7, 11, 2, 9));
         entry!.Value.IsExiting.Should().BeTrue();
     }
 

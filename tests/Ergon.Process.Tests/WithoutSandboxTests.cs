@@ -16,7 +16,7 @@ public sealed class WithoutSandboxTests : ProcessTests
     {
         var fingerprint = await Executor.FingerprintAsync(Token);
         fingerprint.Available.Should().BeTrue();
-        fingerprint.Capabilities.Should().BeEquivalentTo(new ExecutorCapabilities { Pause = true, Exec = true, ExactSignals = true, Networks = [NetworkMode.Host] });
+        fingerprint.Capabilities.Should().BeEquivalentTo(new ExecutorCapabilities { Pause = true, Exec = true, Stats = true, ExactSignals = true, Networks = [NetworkMode.Host] });
         fingerprint.Problems.Should().HaveCount(6).And.OnlyContain(p => p.Remedy.Length > 0);
         fingerprint.Details["sandbox"].Should().Be("none");
         fingerprint.Details["cgroups"].Should().Be("none");
@@ -64,9 +64,24 @@ public sealed class WithoutSandboxTests : ProcessTests
         var id = await StartAndWaitForOutputAsync(Script("echo $$; while :; do :; done"));
         var pid = int.Parse((await FirstOutputAsync(id)).Trim());
         await Executor.PauseAsync(id, Token);
-        ProcessTable.Find(pid)!.Value.State.Should().Be('T');
+        // A process that runs on another processor stops when it is interrupted there.
+        while (ProcessTable.Find(pid)!.Value.State != 'T') await Task.Delay(1, Token);
         await Executor.ResumeAsync(id, Token);
         ProcessTable.Find(pid)!.Value.State.Should().NotBe('T');
+        await Executor.CancelAsync(id, Token);
+    }
+
+    [Fact]
+    public async Task Resource_use_is_added_up_from_the_processes()
+    {
+        var id = await StartAndWaitForOutputAsync(Script("echo begins; while :; do :; done"));
+        await foreach (var sample in Executor.GetStatsAsync(id, Token))
+        {
+            sample.MemoryBytes.Should().BePositive();
+            sample.Pids.Should().BePositive();
+            if (sample.CpuTime > TimeSpan.FromMilliseconds(100)) break;
+        }
+
         await Executor.CancelAsync(id, Token);
     }
 

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Ergon.Linux;
 
 /// <summary>One process, from <c>/proc/PID/stat</c>.</summary>
-internal readonly record struct ProcessEntry(int Id, char State, int ParentId, int SessionId, uint Flags, long CpuTicks, long Threads, long ResidentPages)
+internal readonly record struct ProcessEntry(int Id, char State, int ParentId, int SessionId, uint Flags, long CpuTicks, long ChildCpuTicks, long Threads, long ResidentPages)
 {
     private const uint ExitingFlag = 4;
 
@@ -21,8 +21,9 @@ internal readonly record struct ProcessEntry(int Id, char State, int ParentId, i
         return int.TryParse(fields[1], out var parent) && int.TryParse(fields[3], out var session) &&
             uint.TryParse(fields[6], NumberStyles.None, null, out var flags) &&
             long.TryParse(fields[11], out var user) && long.TryParse(fields[12], out var system) &&
+            long.TryParse(fields[13], out var childUser) && long.TryParse(fields[14], out var childSystem) &&
             long.TryParse(fields[17], out var threads) && long.TryParse(fields[21], out var pages)
-            ? new ProcessEntry(id, fields[0][0], parent, session, flags, unchecked(user + system), threads, pages)
+            ? new ProcessEntry(id, fields[0][0], parent, session, flags, unchecked(user + system), unchecked(childUser + childSystem), threads, pages)
             : null;
     }
 }
@@ -30,6 +31,9 @@ internal readonly record struct ProcessEntry(int Id, char State, int ParentId, i
 /// <summary>Looks at the processes of this system.</summary>
 internal static class ProcessTable
 {
+    // USER_HZ, which is the same on every architecture that is known here.
+    private const double TicksPerSecond = 100;
+
     /// <summary>One process, if it exists.</summary>
     public static ProcessEntry? Find(int id) => Read($"/proc/{id}/stat");
 
@@ -67,6 +71,18 @@ internal static class ProcessTable
         while (tree.Count > before);
 
         return [.. all.Where(p => tree.Contains(p.Id))];
+    }
+
+    /// <summary>What some processes use, added up.</summary>
+    public static CgroupUsage UsageOf(IReadOnlyCollection<int> ids)
+    {
+        var processes = ids.Select(Find).OfType<ProcessEntry>().ToList();
+        return new CgroupUsage
+        {
+            CpuTime = TimeSpan.FromSeconds(processes.Sum(p => p.CpuTicks + p.ChildCpuTicks) / TicksPerSecond),
+            MemoryBytes = processes.Sum(p => p.ResidentPages) * Environment.SystemPageSize,
+            Pids = processes.Sum(p => p.Threads),
+        };
     }
 
     /// <summary>How many threads a user has, which is what the kernel's limit of processes counts.</summary>

@@ -15,18 +15,14 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
 
     /// <summary>Goes through the sequence until its end or the first script that fails.</summary>
     /// <param name="first">The one that has been started.</param>
-    /// <param name="onStarted">Is told each further process.</param>
-    public async Task<DriverExit> RunAsync(LaunchedCommand first, Action<ChildProcess?> onStarted)
+    /// <param name="change">Starts each further command by the function that it is given.</param>
+    public async Task<DriverExit> RunAsync(LaunchedCommand first, Func<Func<Task<LaunchedCommand>>, Task<LaunchedCommand>> change)
     {
         var current = first;
         for (var i = 0; ; i++)
         {
-            if (i > 0)
-            {
-                current = await StartAsync(i);
-                onStarted(current.Process);
-            }
-
+            var next = i;
+            if (i > 0) current = await change(() => StartAsync(next));
             var exit = await WaitAsync(current);
             if (i == parts.Scripts.Count) return exit;
             if (exit is { ExitCode: 0, Lost: false }) continue;
@@ -58,10 +54,20 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
         using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
         int[] streams = [Descriptors.Number(nullDevice), stdout.WriteDescriptor, stderr.WriteDescriptor];
         if (index < parts.Scripts.Count) return await parts.Launcher.StartAsync(parts.Scripts[index].Command, streams);
-        var job = await parts.Launcher.StartAsync(parts.Command, streams);
-        stdout.CloseWriter();
-        stderr.CloseWriter();
-        return job;
+        try
+        {
+            return await parts.Launcher.StartAsync(parts.Command, streams);
+        }
+        catch (ExecutorException e) when (index > 0)
+        {
+            // The job has begun with its scripts: from there on a command that cannot be started is its result.
+            return new LaunchedCommand(null, JobLauncher.NotExecutable, e.Message);
+        }
+        finally
+        {
+            stdout.CloseWriter();
+            stderr.CloseWriter();
+        }
     }
 
     private static async Task<DriverExit> WaitAsync(LaunchedCommand command)

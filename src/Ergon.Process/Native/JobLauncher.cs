@@ -13,8 +13,10 @@ internal sealed record LaunchedCommand(ChildProcess? Process, int ExitCode, stri
 [SupportedOSPlatform("linux")]
 internal sealed class JobLauncher
 {
+    /// <summary>The exit code of a command that is there and cannot be run.</summary>
+    public const int NotExecutable = 126;
+
     private const int NotFound = 127;
-    private const int NotExecutable = 126;
 
     public required KernelEvents Events { get; init; }
 

@@ -5,50 +5,27 @@ using Ergon.Linux;
 
 namespace Ergon.Process.Native;
 
-/// <summary>What an execution on Linux consists of.</summary>
-[SupportedOSPlatform("linux")]
-internal sealed record NativeParts
-{
-    public required DriverContext Context { get; init; }
-
-    public required ProcessSpec Spec { get; init; }
-
-    public required JobLauncher Launcher { get; init; }
-
-    public required JobCommand Command { get; init; }
-
-    /// <summary>The scripts to run before the command, as paths that the job can read.</summary>
-    public required IReadOnlyList<(string Name, JobCommand Command)> Scripts { get; init; }
-
-    public required TimeProvider Time { get; init; }
-
-    /// <summary>A variable in the environment of every process of the execution, where no namespace holds them together.</summary>
-    public required string Mark { get; init; }
-
-    /// <summary>What the job has instead of a private /tmp where there is no sandbox.</summary>
-    public OutsideDirectory? Outside { get; init; }
-}
-
 /// <summary>One execution on Linux, in a sandbox or, where none can be had, in a session of its own.</summary>
 [SupportedOSPlatform("linux")]
 internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
 {
     private const int KillSignal = 9;
-    private const int StopSignal = 19;
-    private const int ContinueSignal = 18;
     private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(1);
 
     private readonly JobLauncher _launcher = parts.Launcher;
+    private readonly JobMembers _members = new(parts.Launcher, parts.Mark);
     private readonly TaskCompletionSource<DriverExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
     private readonly SemaphoreSlim _destroying = new(1);
+
+    // Held while the main process changes from a script to the next, and by whoever must find the right one.
+    private readonly SemaphoreSlim _changing = new(1);
     private readonly TaskCompletionSource _pumped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly OutputTail? _tail = parts.Scripts.Count > 0 ? new OutputTail() : null;
     private OutputPipe? _stdout;
     private OutputPipe? _stderr;
-    private volatile ChildProcess? _current;
+    private TaskCompletionSource? _resumed;
     private volatile bool _killRequested;
-    private bool _stoppedBySignal;
     private bool _destroyed;
     private Task _run = Task.CompletedTask;
 
@@ -65,7 +42,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
             (_stdout, _stderr) = (new OutputPipe(), new OutputPipe());
             var sequence = new CommandSequence(parts, _stdout, _stderr);
             var first = await sequence.StartFirstAsync();
-            _current = first.Process;
+            _members.Leader = first.Process;
             Started = true;
             _run = RunAsync(sequence, first);
         }
@@ -79,7 +56,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
     {
         try
         {
-            var exit = await sequence.RunAsync(first, process => _current = process);
+            var exit = await RunToEndAsync(sequence, first);
             _exit.TrySetResult(await ConcludeAsync(exit, sequence));
         }
         catch (Exception e)
@@ -95,32 +72,54 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
     }
 
+    private async Task<DriverExit> RunToEndAsync(CommandSequence sequence, LaunchedCommand first)
+    {
+        try
+        {
+            return await sequence.RunAsync(first, ChangeAsync);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException && (_killRequested || _launcher.Sandbox?.Ended.IsCompleted == true))
+        {
+            // It was killed between two of its commands: there was nothing left to start the next one in.
+            return new DriverExit { Signal = Signal.Kill, KilledExternally = !_killRequested };
+        }
+    }
+
+    // Starts the next command; whoever signals meanwhile waits for it, and nothing starts in a job that is paused.
+    private async Task<LaunchedCommand> ChangeAsync(Func<Task<LaunchedCommand>> start)
+    {
+        while (true)
+        {
+            await _changing.WaitAsync();
+            try
+            {
+                if (_killRequested) throw new OperationCanceledException("The job was killed before its next command.");
+                if (_resumed is null)
+                {
+                    var next = await start();
+                    _members.Leader = next.Process;
+                    return next;
+                }
+            }
+            finally
+            {
+                _changing.Release();
+            }
+
+            if (_resumed is { } resumed) await resumed.Task;
+        }
+    }
+
     // The main process has ended: the rest of the execution ends with it, and what the kernel knows is read before it is forgotten.
     private async Task<DriverExit> ConcludeAsync(DriverExit exit, CommandSequence sequence)
     {
         var externally = !_killRequested && exit.Signal?.Number == KillSignal && _launcher.Sandbox?.IsDying == true;
-        await KillEverythingAsync();
+        await _members.KillAsync();
         return await sequence.DescribeAsync(exit, ReadTailAsync) with
         {
             OutOfMemory = _launcher.Cgroup?.RanOutOfMemory() == true,
-            KilledExternally = externally,
+            KilledExternally = externally || exit.KilledExternally,
         };
-    }
-
-    private async Task KillEverythingAsync()
-    {
-        if (_launcher.Sandbox is { } sandbox)
-        {
-            sandbox.Kill();
-            await sandbox.Ended;
-        }
-        else if (_current is { } leader)
-        {
-            while (ProcessTable.TreeOf(leader.Id, parts.Mark).Where(p => p.State is not ('Z' or 'X')).ToArray() is { Length: > 0 } tree)
-                foreach (var process in tree) await OtherProcess.KillAsync(process.Id, _launcher.Events, CancellationToken.None);
-        }
-
-        if (_launcher.Cgroup is { } cgroup) await cgroup.KillAsync(_launcher.Events, CancellationToken.None);
     }
 
     public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken)
@@ -145,11 +144,8 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
 
     public Task<DriverExit> WaitAsync(CancellationToken cancellationToken) => _exit.Task.WaitAsync(cancellationToken);
 
-    public ValueTask SignalAsync(Signal signal, CancellationToken cancellationToken)
-    {
-        _current?.Signal(signal.Number);
-        return ValueTask.CompletedTask;
-    }
+    public ValueTask SignalAsync(Signal signal, CancellationToken cancellationToken) =>
+        WithLeaderAsync(leader => leader.Signal(signal.Number), cancellationToken);
 
     public ValueTask StopAsync(CancellationToken cancellationToken) => SignalAsync(parts.Spec.StopSignal, cancellationToken);
 
@@ -158,47 +154,46 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         if (_exit.Task.IsCompleted) return;
         _killRequested = true;
         _launcher.Sandbox?.Kill();
-        // The job by itself as well: a sandbox that is only now being entered, or none.
-        _current?.Kill();
+        // The main process by itself as well: it may be about to enter the sandbox, or there is none.
+        await WithLeaderAsync(leader => leader.Kill(), cancellationToken);
         if (_launcher.Cgroup is { } cgroup) await cgroup.KillAsync(_launcher.Events, cancellationToken);
+        EndPause();
     }
 
     public async ValueTask PauseAsync(CancellationToken cancellationToken)
     {
-        if (_launcher.Cgroup is { } cgroup && await cgroup.FreezeAsync(_launcher.Events, cancellationToken)) return;
-        _stoppedBySignal = true;
-        // Again and again: a process may have forked before it was stopped.
-        HashSet<int> stopped = [];
-        while (MemberIds().Where(id => !stopped.Contains(id)).ToArray() is { Length: > 0 } members)
+        await _changing.WaitAsync(cancellationToken);
+        try
         {
-            foreach (var id in members)
-            {
-                OtherProcess.Signal(id, StopSignal);
-                stopped.Add(id);
-            }
+            await _members.FreezeAsync(cancellationToken);
+            _resumed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        finally
+        {
+            _changing.Release();
         }
     }
 
     public ValueTask ResumeAsync(CancellationToken cancellationToken)
     {
-        if (!_stoppedBySignal)
-        {
-            _launcher.Cgroup?.Thaw();
-            return ValueTask.CompletedTask;
-        }
-
-        foreach (var id in MemberIds()) OtherProcess.Signal(id, ContinueSignal);
-        _stoppedBySignal = false;
+        _members.Thaw();
+        EndPause();
         return ValueTask.CompletedTask;
     }
 
-    // Everything that belongs to the job; not the init process, which must notice when this process ends.
-    private IReadOnlyList<int> MemberIds()
+    private void EndPause() => Interlocked.Exchange(ref _resumed, null)?.TrySetResult();
+
+    private async ValueTask WithLeaderAsync(Action<ChildProcess> act, CancellationToken cancellationToken)
     {
-        if (_launcher.Cgroup is { } cgroup) return cgroup.ProcessIds();
-        if (_launcher.Sandbox is { } sandbox)
-            return [.. ProcessTable.InNamespaceOf(sandbox.InitId).Where(id => ProcessTable.Find(id) is { } p && p.SessionId != sandbox.InitId)];
-        return _current is { } leader ? [.. ProcessTable.TreeOf(leader.Id, parts.Mark).Select(p => p.Id)] : [];
+        await _changing.WaitAsync(cancellationToken);
+        try
+        {
+            if (_members.Leader is { } leader) act(leader);
+        }
+        finally
+        {
+            _changing.Release();
+        }
     }
 
     public async ValueTask<IExecSession> ExecAsync(ExecRequest request, CancellationToken cancellationToken)
@@ -215,10 +210,9 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
 
     public async IAsyncEnumerable<ExecutionStats> GetStatsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (_launcher.Cgroup is not { } cgroup) yield break;
         while (!_exit.Task.IsCompleted)
         {
-            yield return Sample(cgroup.ReadUsage());
+            yield return Sample();
             try
             {
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ended.Token);
@@ -231,8 +225,9 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
     }
 
-    private ExecutionStats Sample(CgroupUsage usage)
+    private ExecutionStats Sample()
     {
+        var usage = _members.ReadUsage();
         var network = _launcher.Sandbox is { Spec.OwnNetwork: true } sandbox && CgroupText.Read($"/proc/{sandbox.InitId}/net/dev") is { } text
             ? NetworkCounters.Parse(text)
             : ((long Received, long Sent)?)null;
@@ -261,10 +256,11 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
             if (_destroyed) return;
             _killRequested = true;
             _pumped.TrySetResult(); // whoever destroys no longer wants the output
-            _current?.Kill();
-            if (_launcher.Sandbox is not null) await _launcher.Sandbox.DisposeAsync();
-            else await KillEverythingAsync();
+            _members.Leader?.Kill();
+            EndPause();
+            await _members.KillAsync();
             await _run;
+            if (_launcher.Sandbox is not null) await _launcher.Sandbox.DisposeAsync();
             if (_launcher.Cgroup is { } cgroup) await cgroup.RemoveAsync(_launcher.Events, cancellationToken);
             parts.Outside?.Delete();
             _destroyed = true;
@@ -287,5 +283,6 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         _stderr?.Dispose();
         _ended.Dispose();
         _destroying.Dispose();
+        _changing.Dispose();
     }
 }

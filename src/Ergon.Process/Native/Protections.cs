@@ -52,7 +52,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         if (!abilities.Memory) problems.Add(new("There is no memory cgroup: a memory limit is one on the address space of each process, and running out of it is not told apart.", CgroupRemedy));
         if (!abilities.Pids) problems.Add(new("There is no pids cgroup: the limit of processes is one on the processes of the job's user.", CgroupRemedy));
         if (!abilities.Cpu) problems.Add(new("There is no cpu cgroup: a CPU limit is refused.", CgroupRemedy));
-        if (!abilities.Accounting) problems.Add(new("There is no accounting cgroup: resource use cannot be read.", CgroupRemedy));
+        if (!abilities.Accounting) problems.Add(new("There is no accounting cgroup: resource use is added up from the processes that run at that moment.", CgroupRemedy));
         if (!abilities.Freeze) problems.Add(new("There is no cgroup freezer: pausing stops each process with SIGSTOP, which its parent can notice.", CgroupRemedy));
         return problems;
     }
@@ -61,7 +61,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
     {
         Pause = true,
         Exec = true,
-        Stats = Cgroups.Abilities.Accounting,
+        Stats = true,
         MemoryLimit = Cgroups.Abilities.Memory,
         CpuLimit = Cgroups.Abilities.Cpu,
         PidsLimit = Cgroups.Abilities.Pids,

@@ -12,7 +12,11 @@ public sealed class ProcessExecTests(ProcessFixture fixture) : ExecConformance(f
 
 public sealed class ProcessExitCodeTests(ProcessFixture fixture) : ExitCodeConformance(fixture);
 
-public sealed class ProcessLimitTests(ProcessFixture fixture) : LimitConformance(fixture);
+public sealed class ProcessLimitTests : LimitConformance
+{
+    public ProcessLimitTests(ProcessFixture fixture)
+        : base(fixture) => Assert.SkipUnless(Can.MemoryLimit, "Without cgroups the limits are weaker ones; the tests of that are not the suite's.");
+}
 
 public sealed class ProcessLogStreamTests(ProcessFixture fixture) : LogStreamConformance(fixture);
 
@@ -44,6 +48,10 @@ public sealed class ProcessTimeoutTests(ProcessFixture fixture) : TimeoutConform
 
 public sealed class ProcessUnknownIdTests(ProcessFixture fixture) : UnknownIdConformance(fixture);
 
-public sealed class ProcessVolumeTests(ProcessFixture fixture) : VolumeConformance(fixture);
+public sealed class ProcessVolumeTests : VolumeConformance
+{
+    public ProcessVolumeTests(ProcessFixture fixture)
+        : base(fixture) => Assert.SkipUnless(Can.FileSystemIsolation, "Without a sandbox nothing can be mounted at another path.");
+}
 
 public sealed class ProcessWaitingTests(ProcessFixture fixture) : WaitingConformance(fixture);
