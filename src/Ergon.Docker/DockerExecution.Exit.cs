@@ -13,6 +13,8 @@ internal sealed partial class DockerExecution
     // How long after a job's end the Engine may take to note the event of it.
     private static readonly TimeSpan EventPatience = TimeSpan.FromSeconds(5);
 
+    private const string EndedAway = "It ended while the Docker Engine was away; what it wrote meanwhile may be missing.";
+
     private readonly HashSet<int> _sentSignals = [];
     private readonly TaskCompletionSource<Continuity> _waited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -43,10 +45,12 @@ internal sealed partial class DockerExecution
     private async Task<(DriverExit Exit, Continuity Continuity)> WaitForExitAsync(CancellationToken cancellationToken)
     {
         var continuity = Continuity.Unbroken;
+        var endedAway = false;
         while (true)
         {
             try
             {
+                if (continuity == Continuity.Resumed) endedAway = !(await InspectAsync(cancellationToken)).State!.Running;
                 var client = await engine.OpenAsync(cancellationToken);
                 var answer = await client.Containers.WaitContainerAsync(container, cancellationToken);
                 var state = (await InspectAsync(cancellationToken)).State!;
@@ -54,6 +58,7 @@ internal sealed partial class DockerExecution
                 var exit = continuity == Continuity.Resumed && await DiedWithTheEngineAsync(state, cancellationToken)
                     ? Lost("It was restarted without live-restore, which killed the container.")
                     : await ExplainAsync(state, cancellationToken);
+                if (endedAway && !exit.Lost) exit = exit with { Message = $"{exit.Message} {EndedAway}".Trim() };
                 return (exit with { ExitCode = exit.Lost ? null : (int)answer.StatusCode }, continuity);
             }
             catch (Exception e) when (IsRemoved(e))

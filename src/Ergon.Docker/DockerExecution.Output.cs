@@ -19,7 +19,7 @@ internal sealed partial class DockerExecution
         var complete = false;
         if (_attached is { } attached)
         {
-            complete = await TryCopyAsync(attached, output, skipStdout: 0, skipStderr: 0, cancellationToken);
+            complete = await TryCopyAsync(attached, output, cancellationToken);
 
             // The Engine's end looks like the job's end from here; whoever waits for the exit knows better.
             complete &= await _waited.Task.WaitAsync(cancellationToken) == Continuity.Unbroken;
@@ -37,11 +37,17 @@ internal sealed partial class DockerExecution
     {
         try
         {
+            // What comes with the very end may be missing in a log that is followed, so that an ended job's log is read once more.
+            var ended = await EndedAsync(cancellationToken);
             var client = await engine.OpenAsync(cancellationToken);
-            var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = true };
+            var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = !ended, Timestamps = true };
             using var log = await client.Containers.GetContainerLogsAsync(container, parameters, cancellationToken);
-            return await TryCopyAsync(log, output, output.GetPosition(OutputStream.Stdout), output.GetPosition(OutputStream.Stderr), cancellationToken)
-                && await EndedAsync(cancellationToken);
+            LogRest stdout = new(OutputStream.Stdout, output), stderr = new(OutputStream.Stderr, output);
+            await CopyRestAsync(log, stdout, stderr, cancellationToken);
+            if (!ended) return false;
+            await stdout.CompleteAsync(cancellationToken);
+            await stderr.CompleteAsync(cancellationToken);
+            return true;
         }
         catch (DockerApiException e) when (EngineErrors.IsNotFound(e))
         {
@@ -50,6 +56,20 @@ internal sealed partial class DockerExecution
         catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
         {
             return !await TryReconnectAsync(cancellationToken);
+        }
+    }
+
+    private static async Task CopyRestAsync(MultiplexedStream log, LogRest stdout, LogRest stderr, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (await log.ReadOutputAsync(buffer, 0, buffer.Length, cancellationToken) is { EOF: false } read)
+                await (StreamOf(read) == OutputStream.Stderr ? stderr : stdout).WriteAsync(buffer.AsMemory(0, read.Count), cancellationToken);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
@@ -87,7 +107,7 @@ internal sealed partial class DockerExecution
     }
 
     // Whether the stream came to its own end, as opposed to breaking off.
-    private static async Task<bool> TryCopyAsync(MultiplexedStream source, IOutputSink output, long skipStdout, long skipStderr, CancellationToken cancellationToken)
+    private static async Task<bool> TryCopyAsync(MultiplexedStream source, IOutputSink output, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
@@ -96,11 +116,7 @@ internal sealed partial class DockerExecution
             {
                 var read = await source.ReadOutputAsync(buffer, 0, buffer.Length, cancellationToken);
                 if (read.EOF) return true;
-                var stream = read.Target == MultiplexedStream.TargetStream.StandardError ? OutputStream.Stderr : OutputStream.Stdout;
-                ref var skip = ref stream == OutputStream.Stdout ? ref skipStdout : ref skipStderr;
-                var skipped = (int)Math.Min(skip, read.Count);
-                skip -= skipped;
-                if (skipped < read.Count) await output.WriteAsync(stream, buffer.AsMemory(skipped, read.Count - skipped), cancellationToken);
+                await output.WriteAsync(StreamOf(read), buffer.AsMemory(0, read.Count), cancellationToken);
             }
         }
         catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
@@ -110,6 +126,37 @@ internal sealed partial class DockerExecution
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static OutputStream StreamOf(MultiplexedStream.ReadResult read) =>
+        read.Target == MultiplexedStream.TargetStream.StandardError ? OutputStream.Stderr : OutputStream.Stdout;
+
+    /// <summary>One stream of the Engine's log, of which the beginning has been taken before.</summary>
+    private sealed class LogRest(OutputStream stream, IOutputSink output)
+    {
+        private readonly EngineLogDecoder _decoder = new();
+        private readonly ArrayBufferWriter<byte> _decoded = new();
+        private long _taken = output.GetPosition(stream);
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> read, CancellationToken cancellationToken)
+        {
+            _decoder.Decode(read.Span, _decoded);
+            return FlushAsync(cancellationToken);
+        }
+
+        public ValueTask CompleteAsync(CancellationToken cancellationToken)
+        {
+            _decoder.Complete(_decoded);
+            return FlushAsync(cancellationToken);
+        }
+
+        private async ValueTask FlushAsync(CancellationToken cancellationToken)
+        {
+            var known = (int)Math.Min(_taken, _decoded.WrittenCount);
+            _taken -= known;
+            if (known < _decoded.WrittenCount) await output.WriteAsync(stream, _decoded.WrittenMemory[known..], cancellationToken);
+            _decoded.ResetWrittenCount();
         }
     }
 }
