@@ -42,6 +42,22 @@ public sealed class LifetimeTests : ProcessTests
     }
 
     [Fact]
+    public async Task A_program_that_was_started_with_SIGCHLD_ignored_runs_jobs_as_well()
+    {
+        var (executorId, id, directory) = ($"ignored-{Guid.NewGuid():n}", ExecutionId.New(), NewDirectory());
+        var program = Path.Combine(AppContext.BaseDirectory, "Ergon.Process.TestProgram.dll");
+        // dash and busybox do not hand an ignored SIGCHLD on; bash does.
+        using var child = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
+            "bash", ["-c", "trap '' CHLD; exec \"$@\"", "bash", "dotnet", program, executorId, directory, id.Value, "ended", "sh", "-c", "echo started; exit 7"])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
+        (await child.StandardOutput.ReadToEndAsync(Token)).Should().Be("Exited 7\n");
+        await child.WaitForExitAsync(Token);
+    }
+
+    [Fact]
     public async Task Daemons_die_with_the_job()
     {
         var request = Script("(setsid sh -c 'setsid sleep 1000 & setsid sleep 1000' >/dev/null 2>&1 </dev/null &) ; (nohup sleep 1000 >/dev/null 2>&1 &); sleep 0.1; echo done");

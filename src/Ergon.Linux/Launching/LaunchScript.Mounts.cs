@@ -30,15 +30,43 @@ internal sealed unsafe partial class LaunchScript
             Arena.Text(target), type is null ? 0 : Arena.Text(type), (nint)flags, options is null ? 0 : Arena.Text(options),
             tolerated: tolerated, alsoTolerated: alsoTolerated);
 
-    /// <summary>Adds attributes to a mount and, on request, to everything mounted below it.</summary>
-    public void AddMountAttributes(string target, MountFlags attributes, bool recursive, int tolerated = 0)
+    /// <summary>Whether the kernel can change a mount with everything below it in one call (5.12).</summary>
+    public static bool CanAddMountAttributes { get; } = Environment.OSVersion.Version >= new Version(5, 12);
+
+    /// <summary>Adds attributes to a mount and to everything mounted below it.</summary>
+    public void AddMountAttributes(string target, MountFlags attributes)
     {
         var block = (ulong*)Arena.Allocate(4 * sizeof(ulong)); // struct mount_attr: set, clear, propagation, user namespace
         block[0] = (ulong)attributes; // these four flags have the same bits as MOUNT_ATTR_*
         Call(
             $"restrict the mounts below {target} ({attributes})", SystemCallNumbers.MountSetAttributes, WorkingDirectory, Arena.Text(target),
-            recursive ? AtRecursive : 0, (nint)block, 4 * sizeof(ulong), tolerated: tolerated);
+            AtRecursive, (nint)block, 4 * sizeof(ulong));
     }
+
+    /// <summary>Does the same mount by mount, for older kernels.</summary>
+    /// <param name="source">The directory of the host that is mounted at the target.</param>
+    /// <param name="target">Where it is mounted, with everything below it.</param>
+    /// <param name="attributes">What to add.</param>
+    /// <param name="hostMounts">The mounts of the host.</param>
+    public void AddMountAttributesOneByOne(string source, string target, MountFlags attributes, IReadOnlyList<MountEntry> hostMounts)
+    {
+        var below = hostMounts.Where(m => m.MountPoint.StartsWith(source + "/", StringComparison.Ordinal)).ToList();
+        var itself = hostMounts.Where(m => source == m.MountPoint || source.StartsWith(m.MountPoint.TrimEnd('/') + "/", StringComparison.Ordinal)).MaxBy(m => m.MountPoint.Length);
+        Restrict(target, attributes | Kept(itself), 0);
+        // What lies under another mount cannot be reached by its path, and need not be.
+        foreach (var mount in below) Restrict(target + mount.MountPoint[source.Length..], attributes | Kept(mount), Errno.Invalid);
+    }
+
+    // A change sets all flags anew: what the host has forbidden stays forbidden.
+    private static MountFlags Kept(MountEntry? mount)
+    {
+        var options = mount?.Options.Split(',') ?? [];
+        return (options.Contains("ro") ? MountFlags.ReadOnly : MountFlags.None) | (options.Contains("nosuid") ? MountFlags.NoSetUid : MountFlags.None) |
+            (options.Contains("nodev") ? MountFlags.NoDevices : MountFlags.None) | (options.Contains("noexec") ? MountFlags.NoExecute : MountFlags.None);
+    }
+
+    private void Restrict(string target, MountFlags flags, int tolerated) =>
+        Mount(null, target, null, MountFlags.Remount | MountFlags.Bind | flags, null, tolerated, tolerated == 0 ? 0 : Errno.NoEntry);
 
     public void MakeDirectory(string path, int mode) => Call(
         $"make the directory {path}", SystemCallNumbers.MakeDirectoryAt, WorkingDirectory, Arena.Text(path), mode, tolerated: Errno.Exists);

@@ -16,6 +16,7 @@ internal readonly record struct ChildExit(int? ExitCode, int? Signal)
 internal sealed unsafe class ChildProcess : IDisposable
 {
     private const int ByPid = 1;
+    private const int ChildSignal = 17;
     private const int Exited = 4;
     private const int NoHang = 1;
     private const int StatusExited = 1;
@@ -35,6 +36,18 @@ internal sealed unsafe class ChildProcess : IDisposable
 
     /// <summary>Completes when the process has ended.</summary>
     public Task<ChildExit> Exit => _exit.Task;
+
+    /// <summary>
+    /// Makes the kernel keep the exit status of children. It does not where whoever started this program ignores SIGCHLD, which programs
+    /// inherit.
+    /// </summary>
+    public static void KeepExitStatus()
+    {
+        var ignored = (CgroupText.Read("/proc/self/status") ?? "").Split('\n').FirstOrDefault(line => line.StartsWith("SigIgn:", StringComparison.Ordinal));
+        if (ignored is not null && ulong.TryParse(ignored.AsSpan("SigIgn:".Length).Trim(), System.Globalization.NumberStyles.HexNumber, null, out var set) &&
+            (set & (1UL << (ChildSignal - 1))) != 0)
+            _ = Libc.SetSignalHandler(ChildSignal, 0);
+    }
 
     /// <summary>Takes charge of a child that nobody else waits for.</summary>
     public static ChildProcess Adopt(int id, KernelEvents events)

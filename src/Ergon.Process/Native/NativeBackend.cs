@@ -37,6 +37,7 @@ internal sealed class NativeBackend : IProcessBackend
 
     private async Task<Protections> DetectAsync()
     {
+        ChildProcess.KeepExitStatus();
         var protections = await _detect(_events);
         foreach (var (problem, remedy) in protections.Problems()) _logger.ProtectionMissing(problem, remedy);
         return protections;

@@ -28,7 +28,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new(cgroups, $"A sandbox cannot be made: {e.Message}.", "Give Ergon CAP_SYS_ADMIN and a kernel of 5.12 or newer (in a container: --privileged), or use the docker executor.");
+            return new(cgroups, $"A sandbox cannot be made: {e.Message}.", "Give Ergon CAP_SYS_ADMIN (in a container: --privileged), or use the docker executor.");
         }
         finally
         {

@@ -9,7 +9,7 @@ internal sealed class PortableBackend(ProcessOptions options, ILogger logger) : 
     private const string Weakness =
         "This system offers no sandbox: jobs see and can change what Ergon's own user can, use the host's network, and are not limited. Only their process tree is killed.";
 
-    private const string Remedy = "Run Ergon on Linux 5.12 or newer as root, or use the docker executor.";
+    private const string Remedy = "Run Ergon on Linux 5.4 or newer as root, or use the docker executor.";
 
     private int _warned;
 

@@ -30,6 +30,9 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
     private static readonly string[] MountCommand = ["mount", "-n", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc"];
     private static readonly string[] Path = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
 
+    private readonly List<(string Source, string Target)> _bound = [];
+    private readonly Lazy<IReadOnlyList<MountEntry>> _hostMounts = new(MountTable.ReadOwn);
+
     private string Root => spec.Directory + "/root";
 
     private string Private => spec.Directory + "/private";
@@ -64,15 +67,11 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         // Else the host directory that contains it would bring it in again.
         script.Mount(null, Root, null, MountFlags.Unbindable);
         foreach (var directory in layout.Rebuilt) Rebuild(directory);
-        foreach (var directory in layout.Hidden)
-        {
-            // At the top they are simply not filled; deeper down something is mounted over them.
-            if (System.IO.Path.GetDirectoryName(directory) != "/") script.Mount("ergon-hidden", Root + directory, "tmpfs", Harmless, "mode=0755,size=1m");
-        }
+        foreach (var directory in layout.Hidden.Where(IsMounted)) script.Mount("ergon-hidden", Root + directory, "tmpfs", Harmless, "mode=0755,size=1m");
 
         foreach (var directory in layout.NewDirectories.Where(d => !SandboxLayout.IsPrivate(d))) script.MakeDirectory(Root + directory, DirectoryMode);
         foreach (var file in layout.NewFiles.Where(f => !SandboxLayout.IsPrivate(f))) script.MakeFile(Root + file);
-        Restrict(Root);
+        RestrictRoot();
     }
 
     private void Rebuild(string directory)
@@ -88,12 +87,11 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
                     break;
                 case EntryKind.Directory or EntryKind.Link:
                     script.MakeDirectory(target, DirectoryMode);
-                    // What is deleted meanwhile stays an empty directory.
-                    if (!IsEmptied(entry)) script.Mount(entry, target, null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
+                    if (!IsEmptied(entry)) BindFromHost(entry, target, MountFlags.Recursive);
                     break;
                 case EntryKind.File:
                     script.MakeFile(target);
-                    script.Mount(entry, target, null, MountFlags.Bind, tolerated: Errno.NoEntry);
+                    BindFromHost(entry, target, MountFlags.None);
                     break;
             }
         }
@@ -101,6 +99,9 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         if (directory != "/") return;
         foreach (var needed in (string[])["/tmp", "/run", "/dev", "/proc", "/sys"]) script.MakeDirectory(Root + needed, DirectoryMode);
     }
+
+    // At the top, hidden directories are simply not filled; deeper down something is mounted over them.
+    private static bool IsMounted(string hidden) => System.IO.Path.GetDirectoryName(hidden) != "/";
 
     private bool IsEmptied(string entry) =>
         entry is "/tmp" or "/run" or "/dev" or "/proc" or "/sys" || layout.Hidden.Contains(entry);
@@ -148,7 +149,7 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         if (!Directory.Exists("/sys/fs/cgroup")) return;
         // For the runtimes that read their limits there.
         script.Mount("/sys/fs/cgroup", target + "/fs/cgroup", null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
-        Restrict(target + "/fs/cgroup");
+        Restrict("/sys/fs/cgroup", target + "/fs/cgroup", Unchangeable);
     }
 
     private void MountVolumes()
@@ -158,11 +159,35 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         foreach (var (volume, target) in layout.Volumes)
         {
             script.Mount(volume.Source, Root + target, null, MountFlags.Bind | MountFlags.Recursive);
-            script.AddMountAttributes(Root + target, volume.ReadOnly ? Unchangeable : Harmless, recursive: true);
+            Restrict(volume.Source, Root + target, volume.ReadOnly ? Unchangeable : Harmless);
         }
     }
 
-    private void Restrict(string target) => script.AddMountAttributes(target, Unchangeable, recursive: true);
+    private void RestrictRoot()
+    {
+        if (spec.ChangesMountsAtOnce)
+        {
+            script.AddMountAttributes(Root, Unchangeable);
+            return;
+        }
+
+        foreach (var (source, target) in _bound) Restrict(source, target, Unchangeable);
+        foreach (var made in layout.Rebuilt.Concat(layout.Hidden.Where(IsMounted)).Reverse())
+            script.Mount(null, Root + made.TrimEnd('/'), null, MountFlags.Remount | MountFlags.Bind | Unchangeable);
+    }
+
+    private void Restrict(string source, string target, MountFlags attributes)
+    {
+        if (spec.ChangesMountsAtOnce) script.AddMountAttributes(target, attributes);
+        else script.AddMountAttributesOneByOne(source, target, attributes, _hostMounts.Value);
+    }
+
+    private void BindFromHost(string source, string target, MountFlags flags)
+    {
+        // What is deleted meanwhile stays an empty file or directory.
+        script.Mount(source, target, null, MountFlags.Bind | flags, tolerated: Errno.NoEntry);
+        _bound.Add((source, target));
+    }
 
     private ScriptValue StartInit(int nullDevice, int lifeline)
     {

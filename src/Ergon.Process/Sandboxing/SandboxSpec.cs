@@ -27,4 +27,7 @@ internal sealed record SandboxSpec
 
     /// <summary>Host directories that are empty inside.</summary>
     public IReadOnlyList<string> HiddenPaths { get; init; } = [];
+
+    /// <summary>Whether the kernel can restrict a mount with everything below it in one call.</summary>
+    public bool ChangesMountsAtOnce { get; init; } = LaunchScript.CanAddMountAttributes;
 }
