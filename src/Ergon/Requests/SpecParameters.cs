@@ -20,7 +20,7 @@ public sealed class SpecParameters
         _parameters = spec.Params;
         _problems = problems;
         foreach (var name in spec.Params.Keys)
-            if (!known.Contains(name)) problems.Invalid(Field(name), $"is not known to '{spec.Type}'. {NearestName.Explain(name, known)}");
+            if (!known.Contains(name)) problems.Invalid(Field(name), $"is not known to '{spec.Type}'; {NearestName.Explain(name, known)}");
     }
 
     /// <summary>The path of a parameter in the request.</summary>

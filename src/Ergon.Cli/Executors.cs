@@ -1,0 +1,21 @@
+using Ergon.Docker;
+using Ergon.Process;
+
+namespace Ergon.Cli;
+
+/// <summary>The executors that this command knows. Who types a command is its own operator: what the machine allows, it may do.</summary>
+internal static class Executors
+{
+    public static readonly string[] Names = ["docker", "process"];
+
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.NotSupported"/> for a name that it does not know.</exception>
+    public static Executor Create(string name) => name switch
+    {
+        "docker" => DockerExecutor.Create(new DockerOptions
+        {
+            Policy = new DockerPolicy { AllowHostNetwork = true },
+        }),
+        "process" => ProcessExecutor.Create(new ProcessOptions { AllowHostNetwork = true, AllowedUsers = ["*"] }),
+        _ => throw new ExecutorException(ErrorCode.NotSupported, $"There is no executor '{name}' here; {NearestName.Explain(name, Names)}"),
+    };
+}

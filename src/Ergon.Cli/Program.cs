@@ -1,0 +1,25 @@
+using System.CommandLine;
+using Ergon.Cli;
+
+// What stands after -- is the job's, to the letter. Cut off here, whatever is left and looks like an option has to be one of ours.
+var end = Array.IndexOf(args, "--");
+var (own, command) = end < 0 ? (args, []) : (args[..end], args[(end + 1)..]);
+
+var root = new RootCommand("Runs jobs in isolation: in Docker containers, or in sandboxed local processes.")
+{
+    RunCommand.Create(command),
+    DoctorCommand.Create(),
+    CompletionCommand.Create(),
+};
+
+// '@name' is not replaced by a file's content.
+var parsed = root.Parse(own, new ParserConfiguration { ResponseFileTokenReplacer = null });
+if (parsed.Errors.Count > 0)
+{
+    foreach (var error in parsed.Errors) await Console.Error.WriteLineAsync($"ergon: {error.Message}");
+    await Console.Error.WriteLineAsync("ergon: 'ergon --help' and 'ergon run --help' show what there is.");
+    return ExitCodes.ErgonFailed;
+}
+
+// Signals are a matter of 'run': the library must not end the process under it.
+return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });

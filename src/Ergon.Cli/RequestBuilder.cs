@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Ergon.Cli;
+
+/// <summary>Makes the request of <c>ergon run</c> from the job file, if there is one, and the flags, which win over it.</summary>
+internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
+{
+    private const string Undecided = "auto";
+
+    // What is not kept cannot be shown: a command line shows all of it, within reason.
+    private const long ShownBytes = 4L << 30;
+
+    private readonly RequestProblems _problems = new();
+
+    /// <summary>Builds the request; its engine spec names the executor to use.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/> with everything that is wrong.</exception>
+    public async Task<ExecutionRequest> BuildAsync()
+    {
+        var flags = new FlagParser(_problems);
+        var defaults = new RequestDefaults { JobId = JobId.Parse("cli"), ExecutionId = ExecutionId.New(), EngineType = Undecided };
+        var request = parsed.GetValue(options.File) is { } file
+            ? ErgonJson.ParseRequest(await JobFile.ReadAsync(file), defaults)
+            : new ExecutionRequest
+            {
+                JobId = defaults.JobId.Value,
+                ExecutionId = defaults.ExecutionId.Value,
+                EngineSpec = new SpecConfig { Type = Undecided },
+                LogLimits = new LogLimits { MaxBytesPerStream = ShownBytes },
+            };
+        request = request with
+        {
+            JobId = flags.Job("--job-id", parsed.GetValue(options.JobId)) ?? request.JobId,
+            ExecutionId = flags.Execution("--id", parsed.GetValue(options.Id)) ?? request.ExecutionId,
+            Resources = Resources(request.Resources, flags),
+            Timeouts = Timeouts(request.Timeouts, flags),
+            Environment = Merge(request.Environment, options.Environment, "-e", flags, inherit: true),
+            Labels = Merge(request.Labels, options.Labels, "--label", flags, inherit: false),
+            Inputs = [.. request.Inputs, .. Given(options.Volumes).Select(flags.Volume).OfType<StorageVolume>()],
+            Outputs = [.. request.Outputs, .. Given(options.Outputs).Select(flags.Output).OfType<StorageVolume>()],
+            Network = Network(request.Network, flags),
+            ResultsDir = parsed.GetValue(options.Results) is { } results ? Path.GetFullPath(results) : request.ResultsDir,
+            EngineSpec = EngineSpec(request.EngineSpec),
+        };
+        _problems.ThrowIfAny();
+        if (request.Outputs.Count > 0 && request.ResultsDir is null)
+            request = request with { ResultsDir = Path.GetFullPath(Path.Combine("ergon-results", request.ExecutionId.Value)) };
+        return request;
+    }
+
+    private Resources Resources(Resources resources, FlagParser flags)
+    {
+        var gpus = flags.Count("--gpus", parsed.GetValue(options.Gpus));
+        return resources with
+        {
+            Cpu = flags.Number("--cpus", parsed.GetValue(options.Cpus)) ?? resources.Cpu,
+            Memory = flags.Size("--memory", parsed.GetValue(options.Memory)) ?? resources.Memory,
+            Disk = flags.Size("--disk", parsed.GetValue(options.Disk)) ?? resources.Disk,
+            Pids = flags.Count("--pids", parsed.GetValue(options.Pids)) ?? resources.Pids,
+            Gpus = gpus is { } count ? [.. Enumerable.Repeat(new Gpu(), Math.Min(count, 64))] : resources.Gpus,
+        };
+    }
+
+    private Timeouts Timeouts(Timeouts timeouts, FlagParser flags) => timeouts with
+    {
+        Run = flags.Time("--timeout", parsed.GetValue(options.Timeout)) ?? timeouts.Run,
+        Prepare = flags.Time("--prepare-timeout", parsed.GetValue(options.PrepareTimeout)) ?? timeouts.Prepare,
+        StopGrace = flags.Time("--stop-grace", parsed.GetValue(options.StopGrace)) ?? timeouts.StopGrace,
+    };
+
+    private NetworkSpec Network(NetworkSpec network, FlagParser flags) => network with
+    {
+        Mode = parsed.GetValue(options.Network) is { } mode ? Enum.Parse<NetworkMode>(mode, ignoreCase: true) : network.Mode,
+        Ports = [.. network.Ports, .. Given(options.Ports).Select(flags.Port).OfType<PortMapping>()],
+    };
+
+    private SpecConfig EngineSpec(SpecConfig spec)
+    {
+        var changes = new JsonObject();
+        if (parsed.GetValue(options.Image) is { } image) changes["image"] = image;
+        if (parsed.GetValue(options.Entrypoint) is { } entrypoint) changes["entrypoint"] = new JsonArray(entrypoint);
+        if (parsed.GetValue(options.WorkingDirectory) is { } directory) changes["working_directory"] = directory;
+        if (parsed.GetValue(options.User) is { } user) changes["user"] = user;
+        if (parsed.GetValue(options.Pull) is { } pull) changes["pull_policy"] = pull;
+        if ((string[])[.. parsed.GetValue(options.Command) ?? [], .. options.CommandLine] is { Length: > 0 } command) changes["cmd"] = new JsonArray([.. command.Select(c => (JsonNode?)c)]);
+        var parameters = new Dictionary<string, JsonElement>(spec.Params);
+        foreach (var (name, value) in SpecConfig.Create(spec.Type, changes).Params) parameters[name] = value;
+        return new SpecConfig { Type = Choose(spec.Type, parameters), Params = parameters };
+    }
+
+    private string Choose(string type, Dictionary<string, JsonElement> parameters)
+    {
+        var asked = parsed.GetValue(options.Executor);
+        if (asked is null or Undecided) asked = type;
+        var hasImage = parameters.ContainsKey("image");
+        if (asked == Undecided) asked = hasImage ? "docker" : "process";
+        if (asked == "process" && hasImage) _problems.Invalid("--image", "needs an executor with images: leave out '--executor process', or leave out the image.");
+        if (asked == "process" && parameters.ContainsKey("pull_policy")) _problems.Invalid("--pull", "needs an image (--image).");
+        if (asked == "docker" && !hasImage) _problems.Invalid("--image", "is missing: name the image to run in, such as --image busybox, or use '--executor process'.");
+        if (asked == "process" && !parameters.ContainsKey("cmd") && !parameters.ContainsKey("entrypoint")) _problems.Invalid("COMMAND", "is missing: give it after --, such as 'ergon run -- echo hello'.");
+        return asked;
+    }
+
+    private Dictionary<string, string> Merge(IReadOnlyDictionary<string, string> given, Option<string[]> option, string flag, FlagParser flags, bool inherit)
+    {
+        var merged = new Dictionary<string, string>(given);
+        flags.Variables(flag, Given(option), merged, inherit);
+        return merged;
+    }
+
+    private string[] Given(Option<string[]> option) => parsed.GetValue(option) ?? [];
+}

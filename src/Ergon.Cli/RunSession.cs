@@ -1,0 +1,140 @@
+using System.Runtime.InteropServices;
+
+namespace Ergon.Cli;
+
+/// <summary>One run: starts the job, passes its output on, and turns signals of ours into its cancellation.</summary>
+internal sealed class RunSession : IAsyncDisposable
+{
+    private static readonly TimeSpan KillTime = TimeSpan.FromSeconds(30);
+
+    private readonly Executor _executor;
+    private readonly ExecutionRequest _request;
+    private readonly bool _json;
+    private readonly List<PosixSignalRegistration> _signals = [];
+    private readonly List<Task> _stops = [];
+    private Signal? _received;
+    private bool _outputBroken;
+
+    public RunSession(Executor executor, ExecutionRequest request, bool json)
+    {
+        (_executor, _request, _json) = (executor, request, json);
+        foreach (var (signal, number) in new[] { (PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGHUP, 1) })
+        {
+            _signals.Add(PosixSignalRegistration.Create(signal, context =>
+            {
+                context.Cancel = true;
+                Stop(new Signal(number));
+            }));
+        }
+    }
+
+    /// <summary>How the job ended, once it has.</summary>
+    public ExecutionResult? Result { get; private set; }
+
+    /// <summary>Runs to the end.</summary>
+    /// <param name="started">Called when the job runs, before its output is shown.</param>
+    /// <returns>The exit code of ergon.</returns>
+    /// <exception cref="ExecutorException">The executor could not do its part.</exception>
+    public async Task<int> RunAsync(Func<ValueTask>? started)
+    {
+        try
+        {
+            await _executor.StartAsync(_request);
+        }
+        catch (ExecutorException e) when (e.Code == ErrorCode.Cancelled && _received is { } signal)
+        {
+            return 128 + signal.Number;
+        }
+
+        if (started is not null) await started();
+        if (!_json) await ShowOutputAsync();
+        try
+        {
+            Result = await _executor.WaitAsync(_request.ExecutionId);
+        }
+        catch (ExecutorException e) when (e.Code is ErrorCode.ExecutionNotFound or ErrorCode.ExecutionAlreadyConcluded && _received is not null)
+        {
+            // Killed at once and forgotten: there is nobody who still wants the result.
+            return 128 + _received.Value.Number;
+        }
+
+        if (_json) PrintResult(Result);
+        return _outputBroken ? ExitCodes.BrokenPipe : ExitCodes.Of(Result, _received);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var signal in _signals) signal.Dispose();
+        Task[] stops;
+        lock (_stops) stops = [.. _stops];
+        await Task.WhenAll(stops);
+    }
+
+    // The first signal asks the job to stop, the second one kills it.
+    private void Stop(Signal signal)
+    {
+        lock (_stops)
+        {
+            var again = _received is not null;
+            _received ??= signal;
+            _stops.Add(Task.Run(() => again ? KillAsync() : CancelAsync()));
+        }
+    }
+
+    private async Task CancelAsync()
+    {
+        try
+        {
+            await _executor.CancelAsync(_request.ExecutionId);
+        }
+        catch (ExecutorException)
+        {
+            // It has ended, or was never there.
+        }
+    }
+
+    private async Task KillAsync()
+    {
+        try
+        {
+            await _executor.RemoveAsync(_request.ExecutionId, KillTime);
+        }
+        catch (ExecutorException)
+        {
+            // It has ended, or was never there.
+        }
+    }
+
+    private async Task ShowOutputAsync()
+    {
+        var stdout = StandardStream.Output;
+        var stderr = StandardStream.Error;
+        try
+        {
+            await foreach (var entry in _executor.GetLogStreamAsync(new LogStreamRequest { ExecutionId = _request.ExecutionId, Follow = true }))
+                (entry.Stream == OutputStream.Stdout ? stdout : stderr).Write(entry.Data.Span);
+        }
+        catch (IOException)
+        {
+            // Nobody reads any more: as with any program in a pipe, that is the end of the job.
+            _outputBroken = true;
+            await CancelAsync();
+        }
+        catch (ExecutorException) when (_received is not null)
+        {
+            // Killed and forgotten while it was shown.
+        }
+    }
+
+    private void PrintResult(ExecutionResult result)
+    {
+        try
+        {
+            StandardStream.Output.Write([.. ErgonJson.SerializeResult(result), (byte)'\n']);
+        }
+        catch (IOException)
+        {
+            _outputBroken = true;
+        }
+    }
+}
