@@ -130,16 +130,15 @@ public sealed class DockerDriver : IExecutionDriver
         {
             try
             {
-                return await _engine.CallAsync(
-                    "create the container",
-                    async (client, token) =>
-                    {
-                        if (scripts.Count > 0 && parameters.Entrypoint is not [ProvisionScripts.Entrypoint]) await ProvisionScripts.WrapAsync(parameters, client, token);
-                        var created = await client.Containers.CreateContainerAsync(parameters, token);
-                        if (scripts.Count > 0) await ProvisionScripts.UploadAsync(scripts, client, created.ID, token);
-                        return created.ID;
-                    },
-                    cancellationToken);
+                if (scripts.Count > 0 && parameters.Entrypoint is not [ProvisionScripts.Entrypoint])
+                    await _engine.CallAsync("look at the image", (client, token) => ProvisionScripts.WrapAsync(parameters, client, token), cancellationToken);
+
+                // Not to be cancelled: the Engine goes on with a creation that nobody waits for, and the container would come after its removal.
+                var created = await _engine.CallAsync("create the container", (client, token) => client.Containers.CreateContainerAsync(parameters, token), CancellationToken.None);
+                cancellationToken.ThrowIfCancellationRequested();
+                if (scripts.Count > 0)
+                    await _engine.CallAsync("put the provision scripts into the container", (client, token) => ProvisionScripts.UploadAsync(scripts, client, created.ID, token), cancellationToken);
+                return created.ID;
             }
             catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.IsMissingImage(api))
             {

@@ -27,6 +27,7 @@ internal sealed partial record ImageReference(string Registry, string Repository
         var repository = hasRegistry ? name[(slash + 1)..] : name;
         if (registry == "index.docker.io") registry = DockerHub;
         if (registry == DockerHub && !repository.Contains('/')) repository = "library/" + repository;
+        if (hasRegistry && !Hosts().IsMatch(registry)) return false;
         if (repository.Length > 255 || !Repositories().IsMatch(repository)) return false;
         var tag = match.Groups["tag"] is { Success: true } t ? t.Value : null;
         var digest = match.Groups["digest"] is { Success: true } d ? d.Value : null;
@@ -46,9 +47,12 @@ internal sealed partial record ImageReference(string Registry, string Repository
     /// <summary>The whole reference.</summary>
     public override string ToString() => Digest is null ? $"{Name}:{Tag}" : $"{Name}@{Digest}";
 
-    [GeneratedRegex(@"\A(?<name>[A-Za-z0-9][A-Za-z0-9._/:\-\[\]]*?)(?::(?<tag>[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}))?(?:@(?<digest>[a-z0-9]+(?:[.+_\-][a-z0-9]+)*:[0-9a-f]{32,}))?\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\A(?<name>[A-Za-z0-9\[][A-Za-z0-9._/:\-\[\]]*?)(?::(?<tag>[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}))?(?:@(?<digest>[a-z0-9]+(?:[.+_\-][a-z0-9]+)*:[0-9a-f]{32,}))?\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Grammar();
 
     [GeneratedRegex(@"\A[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Repositories();
+
+    [GeneratedRegex(@"\A(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Hosts();
 }
