@@ -50,7 +50,7 @@ internal sealed class DriverCalls(IExecutionDriver driver, TimeSpan timeout, Tim
         }
         catch (Exception e) when (e is not ExecutorException and not OperationCanceledException)
         {
-            throw Failed(what, id, e);
+            throw CancelledOrFailed(what, id, e, cancellationToken);
         }
 
         if (!task.IsCompleted)
@@ -69,7 +69,7 @@ internal sealed class DriverCalls(IExecutionDriver driver, TimeSpan timeout, Tim
         }
         catch (Exception e) when (e is not ExecutorException and not OperationCanceledException)
         {
-            throw Failed(what, id, e);
+            throw CancelledOrFailed(what, id, e, cancellationToken);
         }
     }
 
@@ -89,6 +89,10 @@ internal sealed class DriverCalls(IExecutionDriver driver, TimeSpan timeout, Tim
         CancellationToken.None,
         TaskContinuationOptions.None,
         TaskScheduler.Default);
+
+    // What a client library throws when its call is cut off is often something else than what it should be.
+    private Exception CancelledOrFailed(string what, ExecutionId? id, Exception e, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? new OperationCanceledException(e.Message, e, cancellationToken) : Failed(what, id, e);
 
     /// <summary>What a foreign exception of the driver is reported as.</summary>
     public ExecutorException Failed(string what, ExecutionId? id, Exception e) =>

@@ -59,6 +59,24 @@ public sealed class StartFaultTests : FaultTests
     }
 
     [Theory]
+    [InlineData(DriverCall.Prepare)]
+    [InlineData(DriverCall.Start)]
+    public async Task A_driver_that_throws_something_else_when_it_is_cancelled_was_cancelled(DriverCall call)
+    {
+        Driver.With(call, static async token =>
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw new InvalidOperationException("The line was cut.");
+        });
+        var request = Request();
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var start = Executor.StartAsync(request, cancellation.Token);
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => start.WaitAsync(Token));
+        await NothingIsLeftOf(request.ExecutionId);
+    }
+
+    [Theory]
     [InlineData(DriverCall.Destroy, Fault.Throws)]
     [InlineData(DriverCall.Destroy, Fault.Hangs)]
     [InlineData(DriverCall.Destroy, Fault.HangsForGood)]
