@@ -22,4 +22,13 @@ if (parsed.Errors.Count > 0)
 }
 
 // Signals are a matter of 'run': the library must not end the process under it.
-return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+try
+{
+    return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+}
+catch (Exception e)
+{
+    // Whatever it is, a caller must not take it for the job's end.
+    await Console.Error.WriteLineAsync($"ergon: Something went wrong that should not have: {e}");
+    return ExitCodes.ErgonFailed;
+}

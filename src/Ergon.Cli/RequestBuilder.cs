@@ -19,16 +19,9 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
     public async Task<ExecutionRequest> BuildAsync()
     {
         var flags = new FlagParser(_problems);
-        var defaults = new RequestDefaults { JobId = JobId.Parse("cli"), ExecutionId = ExecutionId.New(), EngineType = Undecided };
-        var request = parsed.GetValue(options.File) is { } file
-            ? ErgonJson.ParseRequest(await JobFile.ReadAsync(file), defaults)
-            : new ExecutionRequest
-            {
-                JobId = defaults.JobId.Value,
-                ExecutionId = defaults.ExecutionId.Value,
-                EngineSpec = new SpecConfig { Type = Undecided },
-                LogLimits = new LogLimits { MaxBytesPerStream = ShownBytes },
-            };
+        var file = parsed.GetValue(options.File);
+        var given = file is null ? Empty : await ReadAsync(file);
+        var request = given ?? Empty;
         request = request with
         {
             JobId = flags.Job("--job-id", parsed.GetValue(options.JobId)) ?? request.JobId,
@@ -41,12 +34,37 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
             Outputs = [.. request.Outputs, .. Given(options.Outputs).Select(flags.Output).OfType<StorageVolume>()],
             Network = Network(request.Network, flags),
             ResultsDir = parsed.GetValue(options.Results) is { } results ? Path.GetFullPath(results) : request.ResultsDir,
-            EngineSpec = EngineSpec(request.EngineSpec),
         };
+
+        // What a wrong file says about the executor is not known; of the rest, everything that is wrong is said at once.
+        if (given is not null) request = request with { EngineSpec = EngineSpec(given.EngineSpec) };
         _problems.ThrowIfAny();
         if (request.Outputs.Count > 0 && request.ResultsDir is null)
             request = request with { ResultsDir = Path.GetFullPath(Path.Combine("ergon-results", request.ExecutionId.Value)) };
         return request;
+    }
+
+    private static ExecutionRequest Empty => new()
+    {
+        JobId = JobId.Parse("cli"),
+        ExecutionId = ExecutionId.New(),
+        EngineSpec = new SpecConfig { Type = Undecided },
+        LogLimits = new LogLimits { MaxBytesPerStream = ShownBytes },
+    };
+
+    private async Task<ExecutionRequest?> ReadAsync(string file)
+    {
+        var content = await JobFile.ReadAsync(file);
+        var defaults = new RequestDefaults { JobId = Empty.JobId, ExecutionId = ExecutionId.New(), EngineType = Undecided };
+        try
+        {
+            return ErgonJson.ParseRequest(content, defaults);
+        }
+        catch (ExecutorException e) when (e.Problems.Count > 0)
+        {
+            foreach (var problem in e.Problems) _problems.Invalid(problem.Field, problem.Message);
+            return null;
+        }
     }
 
     private Resources Resources(Resources resources, FlagParser flags)

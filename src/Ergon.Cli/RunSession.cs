@@ -11,7 +11,10 @@ internal sealed class RunSession : IAsyncDisposable
     private readonly ExecutionRequest _request;
     private readonly bool _json;
     private readonly List<PosixSignalRegistration> _signals = [];
+    private readonly CancellationTokenSource _starting = new();
+    private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> _stops = [];
+    private bool _started;
     private Signal? _received;
     private bool _outputBroken;
 
@@ -39,15 +42,18 @@ internal sealed class RunSession : IAsyncDisposable
     {
         try
         {
-            await _executor.StartAsync(_request);
+            await _executor.StartAsync(_request, _starting.Token);
         }
-        catch (ExecutorException e) when (e.Code == ErrorCode.Cancelled && _received is { } signal)
+        catch (OperationCanceledException) when (_received is { } signal)
         {
             return 128 + signal.Number;
         }
 
+        NoteStarted();
         if (started is not null) await started();
-        if (!_json) await ShowOutputAsync();
+
+        // A terminal or a pager may take the output as late as it likes; whoever kills the job does not wait for that.
+        if (!_json) await await Task.WhenAny(Task.Run(ShowOutputAsync), _killed.Task);
         try
         {
             Result = await _executor.WaitAsync(_request.ExecutionId);
@@ -68,16 +74,27 @@ internal sealed class RunSession : IAsyncDisposable
         Task[] stops;
         lock (_stops) stops = [.. _stops];
         await Task.WhenAll(stops);
+        _starting.Dispose();
     }
 
-    // The first signal asks the job to stop, the second one kills it.
+    // The first signal asks the job to stop, or undoes its start; the second one kills it.
     private void Stop(Signal signal)
     {
         lock (_stops)
         {
             var again = _received is not null;
             _received ??= signal;
-            _stops.Add(Task.Run(() => again ? KillAsync() : CancelAsync()));
+            if (!_started) _stops.Add(_starting.CancelAsync());
+            else _stops.Add(Task.Run(() => again ? KillAsync() : CancelAsync()));
+        }
+    }
+
+    private void NoteStarted()
+    {
+        lock (_stops)
+        {
+            _started = true;
+            if (_received is not null) _stops.Add(Task.Run(CancelAsync));
         }
     }
 
@@ -89,7 +106,7 @@ internal sealed class RunSession : IAsyncDisposable
         }
         catch (ExecutorException)
         {
-            // It has ended, or was never there.
+            // It has ended.
         }
     }
 
@@ -101,18 +118,20 @@ internal sealed class RunSession : IAsyncDisposable
         }
         catch (ExecutorException)
         {
-            // It has ended, or was never there.
+            // It has ended, or cannot be removed, which disposing the executor tries again.
+        }
+        finally
+        {
+            _killed.TrySetResult();
         }
     }
 
     private async Task ShowOutputAsync()
     {
-        var stdout = StandardStream.Output;
-        var stderr = StandardStream.Error;
         try
         {
             await foreach (var entry in _executor.GetLogStreamAsync(new LogStreamRequest { ExecutionId = _request.ExecutionId, Follow = true }))
-                (entry.Stream == OutputStream.Stdout ? stdout : stderr).Write(entry.Data.Span);
+                (entry.Stream == OutputStream.Stdout ? StandardStream.Output : StandardStream.Error).Write(entry.Data.Span);
         }
         catch (IOException)
         {
