@@ -67,7 +67,7 @@ internal static class EngineErrors
         };
     }
 
-    private static ExecutorException NotSupported(string field, string message) => new([new RequestProblem(field, message, RequestProblemKind.NotSupported)]);
+    private static ExecutorException NotSupported(string field, string message) => new([new RequestProblem(field, message, RequestProblemKind.NotSupported)], executionId: null);
 
     /// <summary>The exit code of a command that the runtime could not run, as a shell would give it; <see langword="null"/> when the failure is another.</summary>
     public static int? ExitCodeOfUnrunnable(string message)

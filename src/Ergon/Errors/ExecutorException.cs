@@ -12,7 +12,7 @@ public sealed class ExecutorException : Exception
     }
 
     /// <summary>Creates the error of a request with everything that is wrong with it.</summary>
-    public ExecutorException(IReadOnlyList<RequestProblem> problems, ExecutionId? executionId = null)
+    public ExecutorException(IReadOnlyList<RequestProblem> problems, ExecutionId? executionId)
         : base(Describe(problems))
     {
         Code = problems.All(p => p.Kind == RequestProblemKind.NotSupported) ? ErrorCode.NotSupported : ErrorCode.InvalidRequest;
