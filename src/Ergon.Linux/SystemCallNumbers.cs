@@ -33,6 +33,7 @@ internal static class SystemCallNumbers
     public static int MakeNodeAt => X64 ? 259 : 33;
     public static int ChangeOwnerAt => X64 ? 260 : 54;
     public static int MakeSymbolicLinkAt => X64 ? 266 : 36;
+    public static int OpenAt => X64 ? 257 : 56;
     public static int FileAccessAt => X64 ? 269 : 48;
     public static int Unshare => X64 ? 272 : 97;
     public static int ResourceLimit => X64 ? 302 : 261;
@@ -41,6 +42,10 @@ internal static class SystemCallNumbers
 
     // Calls newer than 5.0 have one number everywhere.
     public const int PidFdSendSignal = 424;
+    public const int MoveMount = 429;
+    public const int OpenFileSystem = 430;
+    public const int ConfigureFileSystem = 431;
+    public const int MountFileSystem = 432;
     public const int PidFdOpen = 434;
     public const int CloseRange = 436;
     public const int MountSetAttributes = 442;

@@ -18,7 +18,15 @@ public sealed class OlderKernelTests
         {
             var (open, closed) = (Directory.CreateDirectory(directory + "/open").FullName, Directory.CreateDirectory(directory + "/closed").FullName);
             foreach (var volume in (string[])[open, closed]) File.SetUnixFileMode(volume, (UnixFileMode)0x1ff);
-            var spec = new SandboxSpec { Directory = directory, HostName = "old", OwnNetwork = true, User = UserIdentity.Nobody, ChangesMountsAtOnce = false };
+            var spec = new SandboxSpec
+            {
+                Directory = directory,
+                HostName = "old",
+                OwnNetwork = true,
+                User = UserIdentity.Nobody,
+                ChangesMountsAtOnce = false,
+                MountsProcessesDirectly = false,
+            };
             var problems = new RequestProblems();
             var layout = SandboxLayout.Create(
                 ["/root", "/var/lib"],
@@ -30,6 +38,8 @@ public sealed class OlderKernelTests
             var writable = mounts.Where(m => !m.Options.Split(',').Contains("ro")).Select(m => m.MountPoint).ToList();
             writable.Should().OnlyContain(p => p == "/usr/share/open" || p == "/proc" || p == "/tmp" || p == "/var/tmp" || p == "/run" || p.StartsWith("/dev/") || p.StartsWith("/proc/"));
             mounts.Where(m => !m.MountPoint.StartsWith("/dev") && !m.MountPoint.StartsWith("/proc/")).Should().OnlyContain(m => m.Options.Contains("nosuid") && m.Options.Contains("nodev"));
+            File.Exists(sandbox.PathInside("/proc/1/stat")).Should().BeTrue();
+            File.Exists(sandbox.PathInside($"/proc/{Environment.ProcessId}/stat")).Should().BeFalse();
             mounts.Should().Contain(m => m.MountPoint == "/closed").And.Contain(m => m.MountPoint == "/usr/share/open");
         }
         finally

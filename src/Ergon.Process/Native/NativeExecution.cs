@@ -275,14 +275,12 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
     }
 
-    // Nothing of a local process outlives the process that watches it, so letting go is destroying.
+    // Nothing of a local process outlives the process that watches it, so letting go is destroying. The semaphores and the token source
+    // hold nothing of the system's and are left to the collector: a signal may still be on its way.
     public async ValueTask DisposeAsync()
     {
         await DestroyAsync(CancellationToken.None);
         _stdout?.Dispose();
         _stderr?.Dispose();
-        _ended.Dispose();
-        _destroying.Dispose();
-        _changing.Dispose();
     }
 }

@@ -52,11 +52,13 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         BuildDevices();
         BuildSystem();
         MountVolumes();
+        var hostProcesses = spec.MountsProcessesDirectly ? script.OpenHostProcesses() : default;
         script.ChangeRoot(Root);
         script.SetHostName(spec.HostName);
         if (spec.OwnNetwork) script.BringLoopbackUp();
         var init = StartInit(nullDevice, lifeline);
-        MountProcesses(nullDevice);
+        if (spec.MountsProcessesDirectly) script.MountProcesses(hostProcesses, "/proc");
+        else RunMount(nullDevice);
         MaskPaths();
         return init;
     }
@@ -208,8 +210,8 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         return init;
     }
 
-    // Only a process that is inside the pid namespace can mount its view of it.
-    private void MountProcesses(int nullDevice)
+    // To older kernels, only a process that is inside the pid namespace can mount its view of it.
+    private void RunMount(int nullDevice)
     {
         var mount = script.NewSlot();
         script.Spawn(

@@ -30,4 +30,7 @@ internal sealed record SandboxSpec
 
     /// <summary>Whether the kernel can restrict a mount with everything below it in one call.</summary>
     public bool ChangesMountsAtOnce { get; init; } = LaunchScript.CanAddMountAttributes;
+
+    /// <summary>Whether the kernel can mount the view of another pid namespace.</summary>
+    public bool MountsProcessesDirectly { get; init; } = LaunchScript.CanMountProcesses;
 }
