@@ -8,23 +8,30 @@ internal sealed class OwnEngine : IAsyncDisposable
 {
     private static readonly string? Script = FindScript();
 
+    private static int Started;
+
     private readonly string _directory = Directory.CreateTempSubdirectory("ergon-engine-").FullName;
+
+    // A bridge of its own. Not none: an engine that is started without a bridge removes docker0, which belongs to the other engine.
+    private readonly int _number = Interlocked.Increment(ref Started);
     private readonly string[] _options;
 
-    private OwnEngine(string[] options) => _options = options;
+    private OwnEngine(string[] options) => _options = ["--iptables=false", "--ip-forward=false", $"--bridge={Bridge}", .. options];
 
     public Uri Endpoint => new($"unix://{_directory}/docker.sock");
+
+    private string Bridge => $"ergon-{Environment.ProcessId % 100_000}-{_number}";
 
     /// <summary>Starts one, or skips the test where none can be started.</summary>
     public static async Task<OwnEngine> StartAsync(CancellationToken cancellationToken, params string[] options)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.UserName == "root" && Script is not null, "An engine of the test's own needs Linux, root, and scripts/docker-engine.");
         Assert.SkipWhen(TestEngine.Endpoint is null, TestEngine.Missing);
-
-        // It shares the machine with another engine, so it leaves the network alone.
-        var engine = new OwnEngine(["--bridge=none", "--iptables=false", "--ip-forward=false", .. options]);
+        var engine = new OwnEngine(options);
         try
         {
+            await RunAsync("ip", ["link", "add", engine.Bridge, "type", "bridge"], cancellationToken);
+            await RunAsync("ip", ["addr", "add", $"198.18.{engine._number % 250}.1/24", "dev", engine.Bridge], cancellationToken);
             await engine.StartAgainAsync(cancellationToken);
             return engine;
         }
@@ -51,8 +58,18 @@ internal sealed class OwnEngine : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1), TimeProvider.System);
-        await RunScriptAsync(["stop", _directory], deadline.Token);
+        try
+        {
+            await RunScriptAsync(["stop", _directory], deadline.Token);
+        }
+        finally
+        {
+            await RunAsync("ip", ["link", "delete", Bridge], deadline.Token);
+        }
     }
+
+    private static async Task RunAsync(string program, string[] arguments, CancellationToken cancellationToken) =>
+        await Cli.Wrap(program).WithArguments(arguments).ExecuteBufferedAsync(cancellationToken);
 
     private static async Task RunScriptAsync(IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
