@@ -41,6 +41,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, EntryPoint = "ioctl", SetLastError = true)]
     public static partial int Ioctl(int descriptor, nuint request, void* argument);
 
+    [LibraryImport(Name, EntryPoint = "flock", SetLastError = true)]
+    public static partial int Lock(int descriptor, int operation);
+
     [LibraryImport(Name, EntryPoint = "eventfd", SetLastError = true)]
     public static partial int EventFd(uint initial, int flags);
 

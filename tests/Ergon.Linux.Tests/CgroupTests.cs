@@ -82,6 +82,22 @@ public sealed class CgroupTests : IDisposable
         factory.RemoveExecutor(Executor);
     }
 
+    [Fact]
+    public async Task Only_what_nobody_owns_any_more_is_abandoned()
+    {
+        SkipWithoutCgroups();
+        var (owned, abandoned) = (NewName(), NewName());
+        var kept = _factory.Create(Executor, owned, new CgroupLimits(null, null, null));
+        var left = _factory.Create(Executor, abandoned, new CgroupLimits(null, null, null));
+        using var sleeper = System.Diagnostics.Process.Start("sleep", "1000");
+        left.Add(sleeper.Id);
+        left.Release(); // as the kernel does when a process ends
+        await _factory.RemoveAbandonedAsync(_events, Token);
+        await sleeper.WaitForExitAsync(Token);
+        _factory.List(Executor).Should().Contain(owned).And.NotContain(abandoned);
+        await kept.RemoveAsync(_events, Token);
+    }
+
     private static string NewName() => Guid.NewGuid().ToString("n");
 
     private void SkipWithoutCgroups() => Assert.SkipUnless(_factory.IsUsable, "Ergon may not make cgroups here; run the tests as root.");

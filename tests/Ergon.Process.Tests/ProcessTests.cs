@@ -7,7 +7,7 @@ namespace Ergon.Process.Tests;
 /// <summary>What the tests of the process executor share: an executor of their own, and jobs that are shell scripts.</summary>
 public abstract class ProcessTests : IAsyncLifetime
 {
-    private readonly string _data = Directory.CreateTempSubdirectory("process-tests-").FullName;
+    private string _data = "";
 
     private protected string ExecutorId { get; } = $"tests-{Guid.NewGuid():n}";
 
@@ -20,6 +20,7 @@ public abstract class ProcessTests : IAsyncLifetime
 
     public ValueTask InitializeAsync()
     {
+        _data = Directory.CreateTempSubdirectory("process-tests-").FullName;
         Executor = new Executor(CreateDriver(), new ExecutorOptions { ExecutorId = ExecutorId, DataDirectory = _data });
         return ValueTask.CompletedTask;
     }

@@ -23,6 +23,8 @@ internal sealed record CgroupAbilities(bool Memory, bool Cpu, bool Pids, bool Ac
 /// <summary>The cgroup of one execution: one directory, or one in each v1 hierarchy.</summary>
 internal abstract class Cgroup
 {
+    private readonly List<OwnedDirectory> _owned = [];
+
     /// <summary>The files into which a thread writes <c>0</c> to join; empty where only whole processes can.</summary>
     public abstract IReadOnlyList<string> TaskFiles { get; }
 
@@ -54,6 +56,7 @@ internal abstract class Cgroup
     {
         await KillAsync(events, cancellationToken);
         RemoveDirectories();
+        Release();
     }
 
     /// <summary>Kills every process in it, and completes when they are dead.</summary>
@@ -65,7 +68,17 @@ internal abstract class Cgroup
             foreach (var id in ids) await OtherProcess.KillAsync(id, events, cancellationToken);
     }
 
+    /// <summary>Lets go of the directories: what is left of them is abandoned.</summary>
+    public virtual void Release()
+    {
+        foreach (var directory in _owned) directory.Dispose();
+        _owned.Clear();
+    }
+
     protected abstract void RemoveDirectories();
+
+    /// <summary>Makes a directory that belongs to this process until <see cref="Release"/>.</summary>
+    protected void Make(string directory) => _owned.Add(OwnedDirectory.Make(directory));
 
     protected static void Write(string directory, string file, string value)
     {

@@ -71,9 +71,11 @@ internal sealed class CgroupFactory
             catch (DirectoryNotFoundException) when (attempt < MaxAttempts)
             {
                 // Another executor, or the end of another execution, has just removed the empty directories above.
+                cgroup.Release();
             }
             catch
             {
+                cgroup.Release();
                 RemoveEmpty(executorId, executionId);
                 throw;
             }
@@ -84,7 +86,7 @@ internal sealed class CgroupFactory
     {
         if (cgroup is not CgroupV2 v2)
         {
-            CgroupV1.Create(DirectoriesOf(executorId, executionId), limits);
+            ((CgroupV1)cgroup).Create(limits);
             return;
         }
 
@@ -117,6 +119,41 @@ internal sealed class CgroupFactory
         {
             TryRemove(Path.Combine(place, Family, executorId));
             TryRemove(Path.Combine(place, Family));
+        }
+    }
+
+    /// <summary>Removes, with everything in them, the cgroups of executors that have ended without doing so.</summary>
+    public async Task RemoveAbandonedAsync(KernelEvents events, CancellationToken cancellationToken)
+    {
+        foreach (var family in Places().Select(place => Path.Combine(place, Family)).Where(Directory.Exists))
+        {
+            foreach (var executor in Subdirectories(family))
+            {
+                foreach (var execution in Subdirectories(executor))
+                {
+                    using var abandoned = OwnedDirectory.TakeAbandoned(execution);
+                    if (abandoned is null) continue;
+                    foreach (var id in CgroupText.ProcessIds(CgroupText.Read(Path.Combine(execution, "cgroup.procs"))))
+                        await OtherProcess.KillAsync(id, events, cancellationToken);
+                    TryRemove(execution);
+                }
+
+                TryRemove(executor);
+            }
+
+            TryRemove(family);
+        }
+    }
+
+    private static string[] Subdirectories(string directory)
+    {
+        try
+        {
+            return Directory.GetDirectories(directory);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return []; // removed meanwhile
         }
     }
 

@@ -16,9 +16,9 @@ internal sealed class CgroupV1(IReadOnlyDictionary<string, string> directories, 
 
     public override IReadOnlyList<string> OwnTaskFiles { get; } = TaskFilesIn(own);
 
-    public static void Create(IReadOnlyDictionary<string, string> directories, CgroupLimits limits)
+    public void Create(CgroupLimits limits)
     {
-        foreach (var directory in directories.Values) Directory.CreateDirectory(directory);
+        foreach (var directory in directories.Values.Distinct()) Make(directory);
         if (limits.Memory is { } memory && directories.TryGetValue("memory", out var path))
         {
             Write(path, "memory.limit_in_bytes", $"{memory}");
@@ -78,6 +78,12 @@ internal sealed class CgroupV1(IReadOnlyDictionary<string, string> directories, 
     }
 
     public override void Thaw() => freezer?.Thaw();
+
+    public override void Release()
+    {
+        freezer?.Release();
+        base.Release();
+    }
 
     protected override void RemoveDirectories()
     {

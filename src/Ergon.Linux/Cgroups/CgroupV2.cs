@@ -9,7 +9,7 @@ internal sealed class CgroupV2(string directory) : Cgroup
 
     public override IReadOnlyList<string> TaskFiles => [];
 
-    public void CreateEmpty() => Directory.CreateDirectory(directory);
+    public void CreateEmpty() => Make(directory);
 
     public void Create(CgroupLimits limits)
     {

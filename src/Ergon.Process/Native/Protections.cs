@@ -10,6 +10,8 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
 {
     private const string RootRemedy = "Run Ergon as root, or use the docker executor.";
 
+    private static readonly TimeSpan CleanupTime = TimeSpan.FromSeconds(5);
+
     public bool HasSandbox => SandboxProblem is null;
 
     /// <summary>Whether this process may become other users.</summary>
@@ -18,6 +20,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
     public static async Task<Protections> DetectAsync(KernelEvents events)
     {
         var cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn());
+        await RemoveAbandonedAsync(cgroups, events);
         if (!IsRoot) return new(cgroups, "Ergon does not run as root, so it cannot make namespaces.", RootRemedy);
         var directory = Directory.CreateTempSubdirectory("ergon-probe-").FullName;
         try
@@ -33,6 +36,20 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         finally
         {
             Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    // What was killed could not clean up, and with an executor id of its own nobody else would.
+    private static async Task RemoveAbandonedAsync(CgroupFactory cgroups, KernelEvents events)
+    {
+        using var deadline = new CancellationTokenSource(CleanupTime);
+        try
+        {
+            await cgroups.RemoveAbandonedAsync(events, deadline.Token);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            // The next one tries again.
         }
     }
 
