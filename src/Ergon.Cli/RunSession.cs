@@ -16,7 +16,7 @@ internal sealed class RunSession : IAsyncDisposable
     private readonly List<Task> _stops = [];
     private bool _started;
     private Signal? _received;
-    private bool _outputBroken;
+    private IOException? _outputError;
 
     public RunSession(Executor executor, ExecutionRequest request, bool json)
     {
@@ -65,7 +65,10 @@ internal sealed class RunSession : IAsyncDisposable
         }
 
         if (_json) PrintResult(Result);
-        return _outputBroken ? ExitCodes.BrokenPipe : ExitCodes.Of(Result, _received);
+        if (_outputError is null) return ExitCodes.Of(Result, _received);
+        if (StandardStream.IsBrokenPipe(_outputError)) return ExitCodes.BrokenPipe;
+        await Console.Error.WriteLineAsync($"ergon: the output could not be written: {_outputError.Message}");
+        return ExitCodes.ErgonFailed;
     }
 
     public async ValueTask DisposeAsync()
@@ -133,10 +136,10 @@ internal sealed class RunSession : IAsyncDisposable
             await foreach (var entry in _executor.GetLogStreamAsync(new LogStreamRequest { ExecutionId = _request.ExecutionId, Follow = true }))
                 (entry.Stream == OutputStream.Stdout ? StandardStream.Output : StandardStream.Error).Write(entry.Data.Span);
         }
-        catch (IOException)
+        catch (IOException e)
         {
-            // Nobody reads any more: as with any program in a pipe, that is the end of the job.
-            _outputBroken = true;
+            // What nobody takes any more is not worth computing: as with any program in a pipe, that is the end of the job.
+            _outputError = e;
             await CancelAsync();
         }
         catch (ExecutorException) when (_received is not null)
@@ -151,9 +154,9 @@ internal sealed class RunSession : IAsyncDisposable
         {
             StandardStream.Output.Write([.. ErgonJson.SerializeResult(result), (byte)'\n']);
         }
-        catch (IOException)
+        catch (IOException e)
         {
-            _outputBroken = true;
+            _outputError = e;
         }
     }
 }

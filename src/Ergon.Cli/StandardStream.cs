@@ -10,6 +10,7 @@ internal sealed partial class StandardStream
 {
     private const int Interrupted = 4;
     private const int Again = 11;
+    private const int BrokenPipe = 32;
     private const short ReadyToWrite = 4;
 
     private readonly int _descriptor;
@@ -24,6 +25,9 @@ internal sealed partial class StandardStream
     public static StandardStream Output { get; } = new(1);
 
     public static StandardStream Error { get; } = new(2);
+
+    /// <summary>Whether a write failed because nobody reads any more, as opposed to a full disk and the like.</summary>
+    public static bool IsBrokenPipe(IOException e) => e.HResult == BrokenPipe;
 
     /// <exception cref="IOException">It cannot be written, for example because nobody reads the pipe any more.</exception>
     public void Write(ReadOnlySpan<byte> bytes)
@@ -46,7 +50,7 @@ internal sealed partial class StandardStream
     private void WaitOrThrow(int error)
     {
         if (error == Interrupted) return;
-        if (error != Again) throw new IOException(Marshal.GetPInvokeErrorMessage(error));
+        if (error != Again) throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
         var poll = new PollDescriptor { Descriptor = _descriptor, Events = ReadyToWrite };
         _ = Poll(ref poll, 1, -1);
     }

@@ -9,7 +9,6 @@ namespace Ergon.Docker;
 internal sealed partial class DockerExecution(
     EngineConnection engine, DockerOptions options, TimeProvider time, ExecutionRequest request, string container, bool started) : IDriverExecution
 {
-    private readonly CancellationTokenSource _closed = new();
     private MultiplexedStream? _attached;
     private DriverExit? _unrunnable;
 
@@ -90,11 +89,10 @@ internal sealed partial class DockerExecution(
     public async ValueTask DestroyAsync(CancellationToken cancellationToken) => await RemoveAsync(engine, container, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        await _closed.CancelAsync();
         _attached?.Dispose();
-        _closed.Dispose();
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Takes the host ports that the Engine chose.</summary>
