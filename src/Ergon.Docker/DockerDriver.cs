@@ -144,8 +144,15 @@ public sealed class DockerDriver : IExecutionDriver
             {
                 // With the policy 'missing' the creation itself is the question whether the image is there: one call less when it is.
                 if (spec.PullPolicy == PullPolicy.Never)
-                    throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} is not on the Engine, and the pull policy is 'never'. Pull it ('docker pull {image}'), or use the policy 'missing'.", innerException: e);
-                if (pulled) throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} was pulled but is not there: {e.Message}", innerException: e);
+                    throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} is not on the Engine{(spec.Platform is { } platform ? $" for {platform}" : "")}, and the pull policy is 'never'. Pull it ('docker pull {image}'), or use the policy 'missing'.", innerException: e);
+                if (pulled)
+                {
+                    var why = EngineErrors.IsOtherPlatform(api)
+                        ? $"has no variant for {spec.Platform}. Ask for a platform that it has (engine_spec.params.platform), or for another tag. (The Engine says: {EngineErrors.MessageOf(api)})"
+                        : $"was pulled but is not there: {e.Message}";
+                    throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} {why}", innerException: e);
+                }
+
                 await _images.PullAsync(image, spec.Platform, context.ReportProgress, cancellationToken);
             }
         }

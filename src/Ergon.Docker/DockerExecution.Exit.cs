@@ -16,6 +16,7 @@ internal sealed partial class DockerExecution
     private const string EndedAway = "It ended while the Docker Engine was away; what it wrote meanwhile may be missing.";
 
     private readonly HashSet<int> _sentSignals = [];
+    private readonly TaskCompletionSource _back = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<Continuity> _waited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Whether the connection to the Engine held until the job's end.</summary>
@@ -69,6 +70,7 @@ internal sealed partial class DockerExecution
             {
                 continuity = Continuity.Resumed;
                 if (!await TryReconnectAsync(cancellationToken)) return (Lost($"It did not come back within {Duration.Format(options.ReconnectTimeout)}."), Continuity.Lost);
+                _back.TrySetResult();
             }
         }
     }
@@ -114,6 +116,7 @@ internal sealed partial class DockerExecution
         bool sent;
         lock (_sentSignals) sent = _sentSignals.Contains(signal.Number);
         if (sent) return new DriverExit { Signal = signal };
+        if (signal == Signal.Kill && request.Resources.Memory is not null && KernelLog.TellsOutOfMemory(container)) return new DriverExit { OutOfMemory = true };
         if (await WasSignalledAsync(signal, state, cancellationToken)) return new DriverExit { KilledExternally = true, Message = $"The Engine was asked to send {signal}." };
         return new DriverExit { Message = $"Exit code {code} is what Docker reports for {signal}, and for a program that exits with it by itself." };
     }
@@ -138,17 +141,7 @@ internal sealed partial class DockerExecution
     {
         var found = false;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var parameters = new ContainerEventsParameters
-        {
-            // The times that the Engine notes for a short job may be the wrong way round; the container's id filters well enough.
-            Since = "1",
-            Until = UnixTime(state.FinishedAt, EventPatience),
-            Filters = new Dictionary<string, IDictionary<string, bool>>
-            {
-                ["container"] = new Dictionary<string, bool> { [container] = true },
-                ["event"] = new Dictionary<string, bool> { ["kill"] = true, ["die"] = true },
-            },
-        };
+        var parameters = EventsUntil(UnixTime(ParseTime(state.FinishedAt) + EventPatience), "kill", "die");
         var events = new SynchronousProgress<Message>(e =>
         {
             if (e.Actor?.Attributes?.GetValueOrDefaultOf("signal") is { } text && Signal.TryParse(text, out var other)) found |= other == signal;
@@ -166,9 +159,23 @@ internal sealed partial class DockerExecution
         return found;
     }
 
-    private static string UnixTime(string timestamp, TimeSpan later)
+    // The times that the Engine notes for a short job may be the wrong way round; the container's id filters well enough.
+    private ContainerEventsParameters EventsUntil(string until, params string[] actions) => new()
     {
-        var ticks = (DateTimeOffset.Parse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) + later - DateTimeOffset.UnixEpoch).Ticks;
+        Since = "1",
+        Until = until,
+        Filters = new Dictionary<string, IDictionary<string, bool>>
+        {
+            ["container"] = new Dictionary<string, bool> { [container] = true },
+            ["event"] = actions.ToDictionary(a => a, _ => true),
+        },
+    };
+
+    private static DateTimeOffset ParseTime(string timestamp) => DateTimeOffset.Parse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+
+    private static string UnixTime(DateTimeOffset moment)
+    {
+        var ticks = (moment - DateTimeOffset.UnixEpoch).Ticks;
         return string.Create(CultureInfo.InvariantCulture, $"{ticks / TimeSpan.TicksPerSecond}.{ticks % TimeSpan.TicksPerSecond * 100:d9}");
     }
 

@@ -12,6 +12,8 @@ internal sealed partial class DockerExecution
     private const int LogEndBytes = 4096;
     private const string LogEndLines = "20";
 
+    private readonly List<LogGap> _gaps = [];
+
     /// <inheritdoc/>
     public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken)
     {
@@ -20,9 +22,12 @@ internal sealed partial class DockerExecution
         if (_attached is { } attached)
         {
             complete = await TryCopyAsync(attached, output, cancellationToken);
+            var end = time.GetUtcNow();
 
             // The Engine's end looks like the job's end from here; whoever waits for the exit knows better.
-            complete &= await _waited.Task.WaitAsync(cancellationToken) == Continuity.Unbroken;
+            if (complete) await Task.WhenAny(_waited.Task, _back.Task).WaitAsync(cancellationToken);
+            complete &= _waited.Task.IsCompleted && await _waited.Task == Continuity.Unbroken;
+            if (!complete && !await TryResumeAsync(end, output, cancellationToken)) return;
         }
 
         while (!complete && !(_waited.Task.IsCompleted && await _waited.Task == Continuity.Lost))
@@ -42,7 +47,7 @@ internal sealed partial class DockerExecution
             var client = await engine.OpenAsync(cancellationToken);
             var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = !ended, Timestamps = true };
             using var log = await client.Containers.GetContainerLogsAsync(container, parameters, cancellationToken);
-            LogRest stdout = new(OutputStream.Stdout, output), stderr = new(OutputStream.Stderr, output);
+            LogRest stdout = new(OutputStream.Stdout, output, _gaps), stderr = new(OutputStream.Stderr, output, _gaps);
             await CopyRestAsync(log, stdout, stderr, cancellationToken);
             if (!ended) return false;
             await stdout.CompleteAsync(cancellationToken);
@@ -55,8 +60,42 @@ internal sealed partial class DockerExecution
         }
         catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
         {
-            return !await TryReconnectAsync(cancellationToken);
+            return !await TryResumeAsync(time.GetUtcNow(), output, cancellationToken);
         }
+    }
+
+    // Waits for the Engine to be back. One that was restarted has forgotten what it had read and not yet noted: mostly the beginning of
+    // a line, which we may have. Its log then goes on with what came after, and cannot be counted on from what it had before.
+    private async Task<bool> TryResumeAsync(DateTimeOffset end, IOutputSink output, CancellationToken cancellationToken)
+    {
+        if (_waited.Task.IsCompleted && await _waited.Task == Continuity.Lost) return false;
+        if (!await TryReconnectAsync(cancellationToken)) return false;
+        try
+        {
+            var asked = time.GetUtcNow();
+            var info = await engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
+            var now = ParseTime(info.SystemTime!);
+            if (await RemembersTheStartAsync(now, cancellationToken)) return true;
+
+            // Told in the Engine's time, which is what its log has; rather too late than too early by what the call took, since the Engine
+            // was away for longer than that.
+            _gaps.Add(new LogGap(end + (now - asked), output.GetPosition(OutputStream.Stdout), output.GetPosition(OutputStream.Stderr)));
+        }
+        catch (ExecutorException e) when (EngineErrors.IsConnectionLoss(e))
+        {
+            // Away once more: whoever reads on will notice.
+        }
+
+        return true;
+    }
+
+    // An Engine's memory of events does not outlive it.
+    private async Task<bool> RemembersTheStartAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var remembers = false;
+        var events = new SynchronousProgress<Message>(_ => remembers = true);
+        await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(EventsUntil(UnixTime(now), "start"), events, token), cancellationToken);
+        return remembers;
     }
 
     private static async Task CopyRestAsync(MultiplexedStream log, LogRest stdout, LogRest stderr, CancellationToken cancellationToken)
@@ -131,32 +170,4 @@ internal sealed partial class DockerExecution
 
     private static OutputStream StreamOf(MultiplexedStream.ReadResult read) =>
         read.Target == MultiplexedStream.TargetStream.StandardError ? OutputStream.Stderr : OutputStream.Stdout;
-
-    /// <summary>One stream of the Engine's log, of which the beginning has been taken before.</summary>
-    private sealed class LogRest(OutputStream stream, IOutputSink output)
-    {
-        private readonly EngineLogDecoder _decoder = new();
-        private readonly ArrayBufferWriter<byte> _decoded = new();
-        private long _taken = output.GetPosition(stream);
-
-        public ValueTask WriteAsync(ReadOnlyMemory<byte> read, CancellationToken cancellationToken)
-        {
-            _decoder.Decode(read.Span, _decoded);
-            return FlushAsync(cancellationToken);
-        }
-
-        public ValueTask CompleteAsync(CancellationToken cancellationToken)
-        {
-            _decoder.Complete(_decoded);
-            return FlushAsync(cancellationToken);
-        }
-
-        private async ValueTask FlushAsync(CancellationToken cancellationToken)
-        {
-            var known = (int)Math.Min(_taken, _decoded.WrittenCount);
-            _taken -= known;
-            if (known < _decoded.WrittenCount) await output.WriteAsync(stream, _decoded.WrittenMemory[known..], cancellationToken);
-            _decoded.ResetWrittenCount();
-        }
-    }
 }

@@ -29,7 +29,11 @@ internal static class EngineErrors
     public static bool IsNotFound(Exception e) => e is DockerApiException { StatusCode: HttpStatusCode.NotFound };
 
     /// <summary>Whether a creation failed because the Engine does not have the image.</summary>
-    public static bool IsMissingImage(DockerApiException e) => IsNotFound(e) && MessageOf(e).Contains("No such image", StringComparison.OrdinalIgnoreCase);
+    public static bool IsMissingImage(DockerApiException e) =>
+        IsNotFound(e) && (MessageOf(e).Contains("No such image", StringComparison.OrdinalIgnoreCase) || IsOtherPlatform(e));
+
+    /// <summary>Whether the Engine has the image, but for another platform.</summary>
+    public static bool IsOtherPlatform(DockerApiException e) => IsNotFound(e) && MessageOf(e).Contains("does not match the specified platform", StringComparison.OrdinalIgnoreCase);
 
     public static bool IsConflict(Exception e) => e is DockerApiException { StatusCode: HttpStatusCode.Conflict };
 
@@ -57,6 +61,7 @@ internal static class EngineErrors
         {
             _ when Says("storage-opt") => NotSupported(
                 "resources.disk", $"needs a storage driver with quotas: overlay2 on xfs mounted with pquota, btrfs or zfs. Leave it out, or change the Engine's storage. (The Engine says: {message})"),
+            _ when Says("no command specified") => NoCommand(),
             _ when Says("could not select device driver") => NotSupported(
                 "resources.gpus", $"needs NVIDIA's container toolkit on the Engine's machine. Install it, or ask for no GPU. (The Engine says: {message})"),
             _ when Says("adding custom device") => NotSupported(
@@ -66,6 +71,9 @@ internal static class EngineErrors
             _ => new ExecutorException(ErrorCode.BackendFailed, $"The Docker Engine could not {what}: {message}.", innerException: api),
         };
     }
+
+    /// <summary>The error of a spec that has no command where the image's does not count, or is not there.</summary>
+    public static ExecutorException NoCommand() => new([new RequestProblem("engine_spec.params.cmd", "is missing, and there is no command of the image's to take. Give one.")], executionId: null);
 
     private static ExecutorException NotSupported(string field, string message) => new([new RequestProblem(field, message, RequestProblemKind.NotSupported)], executionId: null);
 

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Ergon.Docker;
 
@@ -20,16 +22,19 @@ internal sealed class EngineLogDecoder
     private int _length;
 
     /// <summary>Decodes what one read gave, which never reaches from one piece into the next.</summary>
-    public void Decode(ReadOnlySpan<byte> read, IBufferWriter<byte> output)
+    /// <returns>The piece that begins with it; <see langword="null"/> when none does.</returns>
+    public PieceStart? Decode(ReadOnlySpan<byte> read, IBufferWriter<byte> output)
     {
         // In the first piece of a line, only a newline or a full piece is an end, so that nothing the job writes is taken for a stamp.
         if (!_inPiece || _afterFullPiece || _held.Count > 0)
         {
             _held.AddRange(read);
             var stamp = StampLength(_held);
-            if (stamp is null) return;
+            if (stamp is null) return null;
+            PieceStart? start = null;
             if (stamp > 0)
             {
+                start = new PieceStart(TimeOf(CollectionsMarshal.AsSpan(_held)[..stamp.Value]), _inPiece ? 1 : 0);
                 if (_inPiece)
                 {
                     output.Write("\n"u8);
@@ -43,10 +48,11 @@ internal sealed class EngineLogDecoder
             byte[] text = [.. _held.Skip(stamp.Value)];
             _held.Clear();
             Append(text, output);
-            return;
+            return start;
         }
 
         Append(read, output);
+        return null;
     }
 
     /// <summary>Ends the stream: what looked like the beginning of a stamp was the job's.</summary>
@@ -67,6 +73,14 @@ internal sealed class EngineLogDecoder
         _afterFullPiece = full;
     }
 
+    // What only looks like a time belongs to no time.
+    private static DateTimeOffset TimeOf(ReadOnlySpan<byte> stamp)
+    {
+        Span<char> text = stackalloc char[stamp.Length];
+        for (var i = 0; i < stamp.Length; i++) text[i] = (char)stamp[i];
+        return DateTimeOffset.TryParse(text.TrimEnd(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : default;
+    }
+
     // 0: not a stamp; null: it may become one.
     private static int? StampLength(List<byte> bytes)
     {
@@ -81,3 +95,8 @@ internal sealed class EngineLogDecoder
         return 0;
     }
 }
+
+/// <summary>Where a piece of the Engine's log begins.</summary>
+/// <param name="At">When the Engine took it, by the Engine's clock.</param>
+/// <param name="BytesBefore">How many of the bytes decoded with it still belong to the piece before.</param>
+internal readonly record struct PieceStart(DateTimeOffset At, int BytesBefore);

@@ -33,10 +33,13 @@ internal static class ProvisionScripts
     public static async Task WrapAsync(CreateContainerParameters parameters, DockerClient client, CancellationToken cancellationToken)
     {
         var image = (await client.Images.InspectImageAsync(parameters.Image, cancellationToken)).Config;
-        var entrypoint = parameters.Entrypoint ?? image?.Entrypoint ?? [];
+
+        // A single empty text is Docker's way to have no entrypoint.
+        var entrypoint = parameters.Entrypoint is [""] ? [] : parameters.Entrypoint ?? image?.Entrypoint ?? [];
 
         // An entrypoint of the spec's own drops the image's command.
         var command = parameters.Cmd is { Count: > 0 } ? parameters.Cmd : parameters.Entrypoint is { Count: > 0 } ? [] : image?.Cmd ?? [];
+        if (entrypoint.Count + command.Count == 0) throw EngineErrors.NoCommand();
         parameters.Entrypoint = [Entrypoint];
         parameters.Cmd = [.. entrypoint, .. command];
         parameters.HostConfig!.Mounts!.Add(new Mount { Type = "volume", Target = Root });

@@ -21,6 +21,7 @@ public sealed class ImageConfigurationTests : DockerTests
         { null, "echo,c", ["echo", "n"], ["x"], "n x" },
         { "echo,e", "echo,c", [], null, "c" },
         { "echo,e", "echo,c", [], ["echo", "x"], "x" },
+        { "echo,e", "echo,c", [""], ["echo", "x"], "x" },
     };
 
     [Theory]
@@ -35,6 +36,14 @@ public sealed class ImageConfigurationTests : DockerTests
 
         var provisioned = Request(new DockerSpec { Image = image, Entrypoint = entrypoint, Cmd = command }) with { ProvisionScripts = [Script("nothing", "true")] };
         (await RunAsync(provisioned)).Stdout.Text.Should().Be(output + "\n");
+    }
+
+    [Fact]
+    public async Task Without_any_command_the_spec_is_refused()
+    {
+        var request = Request(new DockerSpec { Image = "busybox:latest", Entrypoint = [""] });
+        (await RefusalAsync(ErrorCode.InvalidRequest, request)).Message.Should().Contain("engine_spec.params.cmd").And.Contain("Give one");
+        (await RefusalAsync(ErrorCode.InvalidRequest, request with { ProvisionScripts = [Script("nothing", "true")] })).Message.Should().Contain("engine_spec.params.cmd");
     }
 
     [Fact]

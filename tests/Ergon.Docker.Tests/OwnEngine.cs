@@ -55,6 +55,15 @@ internal sealed class OwnEngine : IAsyncDisposable
         File.Delete(Path.Combine(_directory, "docker.pid"));
     }
 
+    /// <summary>Shuts the daemon down as a package upgrade does, and waits for its end.</summary>
+    public async Task ShutDownAsync(CancellationToken cancellationToken)
+    {
+        var id = int.Parse(await File.ReadAllTextAsync(Path.Combine(_directory, "docker.pid"), cancellationToken));
+        using var process = System.Diagnostics.Process.GetProcessById(id);
+        await RunAsync("kill", [id.ToString(System.Globalization.CultureInfo.InvariantCulture)], cancellationToken);
+        await process.WaitForExitAsync(cancellationToken);
+    }
+
     public async ValueTask DisposeAsync()
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1), TimeProvider.System);

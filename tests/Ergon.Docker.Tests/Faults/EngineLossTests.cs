@@ -51,6 +51,32 @@ public sealed class EngineLossTests : DockerTests
         (await TestEngine.ContainersOfAsync(executor.ExecutorId, engine.Endpoint, Token)).Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Output_goes_on_while_the_job_runs_once_the_engine_is_back_also_in_the_middle_of_a_line(bool killed)
+    {
+        await using var engine = await OwnEngine.StartAsync(Token, "--live-restore");
+        var executor = NewExecutor(new DockerOptions { Endpoint = engine.Endpoint });
+        var directory = NewDirectory();
+        var request = Request(Shell("echo first; echo err >&2; printf abc; until [ -e /data/go ]; do sleep 0.05; done; echo defgh; echo again; until [ -e /data/end ]; do sleep 0.05; done; exit 4")) with
+        {
+            Inputs = [new StorageVolume { Source = directory, Target = "/data" }],
+        };
+        await executor.StartAsync(request, Token);
+        await executor.WaitForOutputAsync(request.ExecutionId, "first\nabc", Token);
+        await (killed ? engine.KillAsync(Token) : engine.ShutDownAsync(Token));
+        await engine.StartAgainAsync(Token);
+        await File.WriteAllTextAsync(Path.Combine(directory, "go"), "", Token);
+        await executor.WaitForOutputAsync(request.ExecutionId, "again\n", Token);
+        await File.WriteAllTextAsync(Path.Combine(directory, "end"), "", Token);
+
+        var result = await executor.WaitAsync(request.ExecutionId, Token);
+        result.ExitCode.Should().Be(4);
+        result.Stdout.Text.Should().Be("first\nabcdefgh\nagain\n");
+        result.Stderr.Text.Should().Be("err\n");
+    }
+
     [Fact]
     public async Task A_job_that_ends_while_the_engine_is_away_has_its_true_end()
     {
@@ -90,6 +116,20 @@ public sealed class EngineLossTests : DockerTests
         result.Reason.Should().Be(TerminationReason.BackendLost);
         result.Error.Should().Contain("live-restore");
         (await TestEngine.ContainersOfAsync(executor.ExecutorId, engine.Endpoint, Token)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task An_engine_that_is_shut_down_has_not_let_the_job_exit()
+    {
+        await using var engine = await OwnEngine.StartAsync(Token);
+        var executor = NewExecutor(new DockerOptions { Endpoint = engine.Endpoint, ReconnectTimeout = TimeSpan.FromSeconds(1) });
+        var request = Request(Shell("echo ready; sleep 1000"));
+        await executor.StartAsync(request, Token);
+        await executor.WaitForOutputAsync(request.ExecutionId, "ready\n", Token);
+        await engine.ShutDownAsync(Token);
+        var result = await executor.WaitAsync(request.ExecutionId, Token);
+        result.Reason.Should().BeOneOf(TerminationReason.KilledExternally, TerminationReason.BackendLost);
+        result.Stdout.Text.Should().Be("ready\n");
     }
 
     [Fact]

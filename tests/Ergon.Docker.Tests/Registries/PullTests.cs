@@ -89,6 +89,20 @@ public sealed class PullTests(LocalRegistry registry) : DockerTests
     }
 
     [Fact]
+    public async Task An_image_that_is_there_for_another_platform_only_is_pulled_for_the_one_asked_for()
+    {
+        await PushAsync("pull/platform-other");
+        var image = TrackImage(await registry.PutListAsync("pull/platform-other", "arm-only", "arm64", Token));
+        using (var client = TestEngine.Connect()) await client.Images.TagImageAsync("busybox:latest", new() { RepositoryName = $"{registry.Name}/pull/platform-other", Tag = "arm-only" }, Token);
+        var spec = Shell("true") with { Image = image, Platform = "linux/s390x" };
+        (await RefusalAsync(ErrorCode.ImageUnavailable, spec with { PullPolicy = PullPolicy.Never }, Options)).Message.Should().Contain("not on the Engine for linux/s390x");
+
+        var asked = registry.CountManifestRequests("pull/platform-other");
+        (await RefusalAsync(ErrorCode.ImageUnavailable, spec, Options)).Message.Should().Contain("no variant for linux/s390x");
+        registry.CountManifestRequests("pull/platform-other").Should().BeGreaterThan(asked);
+    }
+
+    [Fact]
     public async Task An_image_that_does_not_exist_is_refused()
     {
         await PushAsync("pull/exists");
