@@ -73,7 +73,7 @@ internal static class EngineErrors
     }
 
     /// <summary>The error of a spec that has no command where the image's does not count, or is not there.</summary>
-    public static ExecutorException NoCommand() => new([new RequestProblem("engine_spec.params.cmd", "is missing, and there is no command of the image's to take. Give one.")], executionId: null);
+    public static ExecutorException NoCommand() => new([new RequestProblem(SpecParameters.Field("cmd"), "is missing, and there is no command of the image's to take. Give one.")], executionId: null);
 
     private static ExecutorException NotSupported(string field, string message) => new([new RequestProblem(field, message, RequestProblemKind.NotSupported)], executionId: null);
 

@@ -159,6 +159,6 @@ internal sealed class JobLauncher
 
     private static ExecutorException NoDirectory(JobCommand command, int errno) => new(
         ErrorCode.InvalidRequest,
-        $"engine_spec.params.working_directory: {command.WorkingDirectory} cannot be entered by the job's user: {Errno.Describe(errno)}. " +
+        $"{SpecParameters.Field("working_directory")}: {command.WorkingDirectory} cannot be entered by the job's user: {Errno.Describe(errno)}. " +
         "Name a directory that exists inside the sandbox, such as the target of a volume, or leave it out for /tmp.");
 }

@@ -84,19 +84,19 @@ internal sealed class NativePlan(ProcessOptions options, ExecutionRequest reques
         if (!Protections.IsRoot)
         {
             if (spec.User is not null)
-                problems.NotSupported("engine_spec.params.user", "needs Ergon to run as root; without it jobs run as Ergon's own user.");
+                problems.NotSupported(SpecParameters.Field("user"), "needs Ergon to run as root; without it jobs run as Ergon's own user.");
             return null;
         }
 
         if (spec.User is { } asked && asked != options.User && !options.AllowedUsers.Contains("*") && !options.AllowedUsers.Contains(asked))
         {
-            problems.Forbidden("engine_spec.params.user", $"is '{asked}', which the operator does not allow (AllowedUsers).");
+            problems.Forbidden(SpecParameters.Field("user"), $"is '{asked}', which the operator does not allow (AllowedUsers).");
             return null;
         }
 
         var name = spec.User ?? options.User;
         var user = UserDatabase.ReadOwn().Find(name);
-        if (user is null) problems.Invalid("engine_spec.params.user", $"is '{name}', which is no user of this host; give name, name:group, uid or uid:gid.");
+        if (user is null) problems.Invalid(SpecParameters.Field("user"), $"is '{name}', which is no user of this host; give name, name:group, uid or uid:gid.");
         return user;
     }
 

@@ -26,7 +26,7 @@ internal sealed class PortableBackend(ProcessOptions options, ILogger logger) : 
     public void Validate(ExecutionRequest request, ProcessSpec spec, RequestProblems problems)
     {
         if (options.RequireSandbox) problems.NotSupported("engine_spec.type", $"needs a sandbox, since the operator requires one (RequireSandbox). {Weakness} {Remedy}");
-        if (spec.User is not null) problems.NotSupported("engine_spec.params.user", "cannot be chosen on this system.");
+        if (spec.User is not null) problems.NotSupported(SpecParameters.Field("user"), "cannot be chosen on this system.");
         if (request.Network.Mode == NetworkMode.None) problems.NotSupported("network.mode", "is none, but on this system the job has the host's network; ask for host.");
         if (request.Resources.Cpu is not null) problems.NotSupported("resources.cpu", "cannot be limited on this system.");
         if (request.Resources.Memory is not null) problems.NotSupported("resources.memory", "cannot be limited on this system.");

@@ -28,7 +28,7 @@ internal sealed class PortableExecution(ExecutionRequest request, ProcessSpec sp
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (!Directory.Exists(directory))
-            throw new ExecutorException(ErrorCode.InvalidRequest, $"engine_spec.params.working_directory: {directory} does not exist.", request.ExecutionId);
+            throw new ExecutorException(ErrorCode.InvalidRequest, $"{SpecParameters.Field("working_directory")}: {directory} does not exist.", request.ExecutionId);
         var process = new System.Diagnostics.Process { StartInfo = Describe() };
         try
         {
