@@ -1,8 +1,16 @@
 // Does what the tests ask for inside a network namespace of their choice, as a process of its own that can be killed.
-using Ergon.MicroVm.Network;
+using System.Globalization;
+using Ergon.MicroVm.TestProgram;
 
 return args switch
 {
-    ["range", var text] => AddressRange.TryParse(text, out _) ? 0 : 1,
+    ["networks", var directory] => await NetworksCommand.RunAsync(directory),
+    ["cable", var tap, var otherNamespace, var otherTap] => Cable.Run(tap, otherNamespace, otherTap),
+    ["attach", var tap] => Cable.Attach(tap),
+    ["serve", var port, var name] => await Conversation.ServeAsync(Number(port), name),
+    ["ask", var protocol, var address, var port, var sourceAddress, var sourcePort] =>
+        await Conversation.AskAsync(protocol, address, Number(port), sourceAddress, Number(sourcePort)),
     _ => 64,
 };
+
+static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
