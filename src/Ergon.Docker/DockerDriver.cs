@@ -2,6 +2,7 @@ using System.Globalization;
 using Docker.DotNet;
 using Docker.DotNet.Models;
 using Ergon.Drivers;
+using Ergon.Images;
 
 namespace Ergon.Docker;
 
@@ -21,7 +22,7 @@ public sealed class DockerDriver : IExecutionDriver
         _options = options ?? new DockerOptions();
         _time = timeProvider ?? TimeProvider.System;
         _engine = new EngineConnection(_options, _time);
-        _images = new ImagePuller(_engine, new RegistryCredentialStore(_options));
+        _images = new ImagePuller(_engine, new RegistryCredentialStore(_options.RegistryCredentials, _options.ConfigDirectory));
     }
 
     /// <inheritdoc/>

@@ -1,19 +1,7 @@
 using System.Text.Json.Nodes;
+using Ergon.Images;
 
 namespace Ergon.Docker;
-
-/// <summary>When to pull an image.</summary>
-public enum PullPolicy
-{
-    /// <summary>When the Engine does not have it.</summary>
-    Missing,
-
-    /// <summary>Before every execution.</summary>
-    Always,
-
-    /// <summary>Not at all: an image that is not there is an error.</summary>
-    Never,
-}
 
 /// <summary>The parameters of the <c>docker</c> engine spec.</summary>
 public sealed record DockerSpec

@@ -1,48 +1,24 @@
 using System.Net;
 using Docker.DotNet;
 using Docker.DotNet.Models;
+using Ergon.Images;
 
 namespace Ergon.Docker;
 
 /// <summary>Pulls images. Executions that need the same one at the same time share one pull, which ends when the last of them gives up.</summary>
 internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialStore credentials)
 {
-    private readonly Lock _lock = new();
-    private readonly Dictionary<(string Reference, string? Platform), SharedPull> _pulls = [];
+    private readonly SharedPreparations<(string Reference, string? Platform), bool> _pulls = new();
 
     /// <exception cref="ExecutorException"><see cref="ErrorCode.ImageUnavailable"/>, <see cref="ErrorCode.BackendUnavailable"/>.</exception>
-    public async Task PullAsync(ImageReference reference, string? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
-    {
-        var key = (reference.ToString(), platform);
-        SharedPull pull;
-        lock (_lock)
-        {
-            if (!_pulls.TryGetValue(key, out pull!) || !pull.TryJoin(report))
-            {
-                pull = new SharedPull(report);
-                _pulls[key] = pull;
-                pull.Begin((progress, token) => PullOnceAsync(reference, platform, progress, token));
-            }
-        }
+    public Task PullAsync(ImageReference reference, string? platform, Action<PrepareProgress> report, CancellationToken cancellationToken) =>
+        _pulls.RunAsync((reference.ToString(), platform), report, (progress, token) => PullOnceAsync(reference, platform, progress, token), pulled => pulled, cancellationToken);
 
-        try
-        {
-            await pull.Completion.WaitAsync(cancellationToken);
-        }
-        finally
-        {
-            lock (_lock)
-            {
-                if (pull.Leave(report) && _pulls.GetValueOrDefault(key) == pull) _pulls.Remove(key);
-            }
-        }
-    }
-
-    private async Task PullOnceAsync(ImageReference reference, string? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    private async Task<bool> PullOnceAsync(ImageReference reference, string? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
         var step = $"pulling {reference}";
         report(new PrepareProgress(step));
-        var auth = await credentials.FindAsync(reference.Registry, cancellationToken);
+        var auth = ToAuth(await credentials.FindAsync(reference.Registry, cancellationToken));
         var progress = new PullProgress(step, report);
         var client = await engine.OpenAsync(cancellationToken);
         try
@@ -60,8 +36,16 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
         }
 
         // A pull that fails after it began does not fail the call: the error is the last message.
-        if (progress.Error is { } error) throw Refused(reference, platform, error, null, null);
+        return progress.Error is { } error ? throw Refused(reference, platform, error, null, null) : true;
     }
+
+    private static AuthConfig ToAuth(FoundCredential? found) => found is not { } known ? new AuthConfig() : new AuthConfig
+    {
+        Username = known.Credential.Username,
+        Password = known.Credential.Password,
+        IdentityToken = known.Credential.IdentityToken,
+        ServerAddress = known.Server,
+    };
 
     private static ExecutorException Refused(ImageReference reference, string? platform, string message, HttpStatusCode? status, Exception? inner)
     {
@@ -93,52 +77,5 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
             if (value.Error is { } error) Error = error.Message ?? "an error without words";
             else report(new PrepareProgress(step, value.ID, value.Status, value.Progress?.Current, value.Progress?.Total is > 0 ? value.Progress.Total : null));
         }
-    }
-}
-
-/// <summary>One pull and those who wait for it.</summary>
-[System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "A source without timer and wait handle holds nothing, and the pull may outlive everyone who waits for it.")]
-internal sealed class SharedPull
-{
-    private readonly Lock _lock = new();
-    private readonly CancellationTokenSource _abandoned = new();
-    private Action<PrepareProgress>[] _reports;
-
-    public SharedPull(Action<PrepareProgress> first) => _reports = [first];
-
-    public Task Completion { get; private set; } = Task.CompletedTask;
-
-    public void Begin(Func<Action<PrepareProgress>, CancellationToken, Task> pull) => Completion = Task.Run(() => pull(Report, _abandoned.Token));
-
-    /// <summary>Joins a pull that is still going on and has somebody waiting.</summary>
-    public bool TryJoin(Action<PrepareProgress> report)
-    {
-        lock (_lock)
-        {
-            if (Completion.IsCompleted || _abandoned.IsCancellationRequested) return false;
-            _reports = [.. _reports, report];
-            return true;
-        }
-    }
-
-    /// <summary>Leaves; the last to leave a pull that still goes on ends it.</summary>
-    /// <returns>Whether nobody waits for it any more.</returns>
-    public bool Leave(Action<PrepareProgress> report)
-    {
-        lock (_lock)
-        {
-            var index = Array.IndexOf(_reports, report);
-            if (index >= 0) _reports = [.. _reports[..index], .. _reports[(index + 1)..]];
-            if (_reports.Length > 0) return false;
-            _abandoned.Cancel();
-            return true;
-        }
-    }
-
-    private void Report(PrepareProgress progress)
-    {
-        Action<PrepareProgress>[] reports;
-        lock (_lock) reports = _reports;
-        foreach (var report in reports) report(progress);
     }
 }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Docker.DotNet.Handler.Abstractions;
+using Ergon.Images;
 using Microsoft.Net.Http.Client;
 
 namespace Ergon.Docker;

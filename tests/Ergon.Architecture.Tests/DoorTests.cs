@@ -36,6 +36,14 @@ public sealed class DoorTests
         }
     }
 
+    [Fact]
+    public void Images_see_the_contract_and_the_kernel_only()
+    {
+        var images = Project("Ergon.Images");
+        images.ProjectReferences.Should().BeSubsetOf(["Ergon", "Ergon.Linux"]);
+        images.AssemblyReferences.Where(a => a.StartsWith("Ergon")).Should().BeSubsetOf(["Ergon", "Ergon.Linux"]);
+    }
+
     [Theory]
     [MemberData(nameof(Projects))]
     public void Only_the_docker_driver_sees_the_docker_client(string name)

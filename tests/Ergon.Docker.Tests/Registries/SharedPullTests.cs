@@ -1,3 +1,5 @@
+using Ergon.Images;
+
 namespace Ergon.Docker.Tests.Registries;
 
 /// <summary>Pulls of one image at the same time.</summary>
@@ -72,7 +74,7 @@ public sealed class SharedPullTests(LocalRegistry registry) : DockerTests
             Endpoint = TestEngine.Required(),
             RegistryCredentials = new Dictionary<string, RegistryCredential> { [gate.Name] = LocalRegistry.Credential },
         };
-        var puller = new ImagePuller(new EngineConnection(options, TimeProvider.System), new RegistryCredentialStore(options));
+        var puller = new ImagePuller(new EngineConnection(options, TimeProvider.System), new RegistryCredentialStore(options.RegistryCredentials, options.ConfigDirectory));
         return (gate, ImageReference.Parse(TrackImage($"{gate.Name}/{repository}:latest")), puller);
     }
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 
-namespace Ergon.Docker;
+namespace Ergon.Images;
 
 /// <summary>The parts of the Docker client's <c>config.json</c> that say how to log in.</summary>
 internal sealed class ClientConfig

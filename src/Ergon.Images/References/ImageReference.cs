@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 
-namespace Ergon.Docker;
+namespace Ergon.Images;
 
 /// <summary>
 /// The name of an image, completed as Docker completes it: no registry means Docker Hub, no namespace there means <c>library</c>, no

@@ -1,6 +1,6 @@
 using CsCheck;
 
-namespace Ergon.Docker.Tests.Decoding;
+namespace Ergon.Images.Tests.References;
 
 /// <summary>Names of images, completed as Docker completes them.</summary>
 public sealed class ImageReferenceTests

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using CsCheck;
 
-namespace Ergon.Docker.Tests.Decoding;
+namespace Ergon.Images.Tests.References;
 
 /// <summary>The Docker client's file and what its helpers answer: bytes that others wrote.</summary>
 public sealed class ClientConfigTests

@@ -2,37 +2,38 @@ using System.Text;
 using System.Text.Json;
 using CliWrap;
 using CliWrap.Buffered;
-using Docker.DotNet.Models;
 
-namespace Ergon.Docker;
+namespace Ergon.Images;
 
 /// <summary>
 /// Finds the credentials of a registry: those of the options, else those of the Docker client's <c>config.json</c>
 /// (<c>credHelpers</c>, <c>credsStore</c>, <c>auths</c>; https://docs.docker.com/reference/cli/docker/login/).
 /// </summary>
-internal sealed class RegistryCredentialStore(DockerOptions options)
+/// <param name="given">Credentials by host name; they win.</param>
+/// <param name="configDirectory">The Docker client's own directory, if it is not the usual one.</param>
+internal sealed class RegistryCredentialStore(IReadOnlyDictionary<string, RegistryCredential> given, string? configDirectory)
 {
     private static readonly TimeSpan HelperTimeout = TimeSpan.FromSeconds(20);
 
-    /// <summary>The credentials; empty ones when there are none.</summary>
+    /// <summary>The credentials, and the name under which they were found; <see langword="null"/> when there are none.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.ImageUnavailable"/> when the file or a helper fails.</exception>
-    public async Task<AuthConfig> FindAsync(string registry, CancellationToken cancellationToken)
+    public async Task<FoundCredential?> FindAsync(string registry, CancellationToken cancellationToken)
     {
         foreach (var name in NamesOf(registry))
-            if (options.RegistryCredentials.TryGetValue(name, out var credential)) return ToAuth(credential, name);
+            if (given.TryGetValue(name, out var credential)) return new(credential, name);
 
-        var file = Path.Combine(options.ConfigDirectory ?? DefaultDirectory(), "config.json");
-        if (!File.Exists(file)) return new AuthConfig();
+        var file = Path.Combine(configDirectory ?? DefaultDirectory(), "config.json");
+        if (!File.Exists(file)) return null;
         try
         {
             var config = ClientConfig.Parse(await File.ReadAllBytesAsync(file, cancellationToken));
             foreach (var name in NamesOf(registry))
             {
-                if (config.HelperOf(name) is { } helper && await AskHelperAsync(helper, name, cancellationToken) is { } answer) return ToAuth(answer, name);
-                if (config.CredentialOf(name) is { } stored) return ToAuth(stored, name);
+                if (config.HelperOf(name) is { } helper && await AskHelperAsync(helper, name, cancellationToken) is { } answer) return new(answer, name);
+                if (config.CredentialOf(name) is { } stored) return new(stored, name);
             }
 
-            return new AuthConfig();
+            return null;
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
@@ -71,15 +72,10 @@ internal sealed class RegistryCredentialStore(DockerOptions options)
             ErrorCode.ImageUnavailable, $"The credential helper docker-credential-{helper} gave no credentials for {name}: {why} Install or repair it, or log in without it.", innerException: inner);
     }
 
-    private static AuthConfig ToAuth(RegistryCredential credential, string server) => new()
-    {
-        Username = credential.Username,
-        Password = credential.Password,
-        IdentityToken = credential.IdentityToken,
-        ServerAddress = server,
-    };
-
     /// <summary>The Docker client's own directory.</summary>
     internal static string DefaultDirectory() =>
         Environment.GetEnvironmentVariable("DOCKER_CONFIG") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".docker");
 }
+
+/// <summary>Credentials, and the name of the registry under which they were found.</summary>
+internal readonly record struct FoundCredential(RegistryCredential Credential, string Server);

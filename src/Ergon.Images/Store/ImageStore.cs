@@ -1,0 +1,157 @@
+using System.Runtime.Versioning;
+using Ergon.Images.Layers;
+using Ergon.Images.Sources;
+using Ergon.Images.Tar;
+using Microsoft.Extensions.Logging;
+
+namespace Ergon.Images.Store;
+
+/// <summary>
+/// Images as read-only block images (squashfs), one for each content, wherever they come from. Who needs the same one at the same time
+/// waits for one piece of work, also across processes.
+/// </summary>
+[SupportedOSPlatform("linux")]
+internal sealed class ImageStore : IAsyncDisposable
+{
+    private readonly ImageStoreOptions _options;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly ImageCache _cache;
+    private readonly SharedPreparations<(string Image, PullPolicy Policy, Platform? Platform), ImageLease> _preparations = new();
+
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: the directory cannot be used.</exception>
+    public ImageStore(ImageStoreOptions options, ILogger logger, TimeProvider time)
+    {
+        (_options, _logger, _time) = (options, logger, time);
+        try
+        {
+            _cache = new ImageCache(options.Directory, options.MaxBytes, logger, time);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw StorageFailed(e);
+        }
+    }
+
+    /// <summary>Has an image ready to be booted from.</summary>
+    /// <param name="image">The image; see <see cref="ImageSource"/>.</param>
+    /// <param name="policy">Whether to ask the registry. What comes from a path is always looked at.</param>
+    /// <param name="platform">Such as <c>linux/arm64</c>; <see langword="null"/> is this machine's.</param>
+    /// <param name="report">Takes progress; returns at once.</param>
+    /// <param name="cancellationToken">Gives up. The work goes on while others wait for it.</param>
+    /// <exception cref="ExecutorException">
+    /// <see cref="ErrorCode.ImageUnavailable"/>, <see cref="ErrorCode.BackendUnavailable"/> (a program is missing),
+    /// <see cref="ErrorCode.StorageFailed"/>.
+    /// </exception>
+    public async ValueTask<ImageLease> GetAsync(string image, PullPolicy policy, string? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    {
+        if (!ImageSource.TryParse(image, out var source, out var problem)) throw Unavailable(image, problem, null);
+        Platform? wanted = null;
+        if (platform is not null && !Platform.TryParse(platform, out wanted)) throw Unavailable(image, $"cannot be had for '{platform}', which is not a platform; give os/architecture[/variant], such as linux/amd64.", null);
+        return await _preparations.RunAsync(
+            (image, policy, wanted),
+            report,
+            (progress, token) => PrepareAsync(source, policy, wanted, progress, token),
+            shared => _cache.TryLease(shared.Digest) ?? throw Unavailable(image, "was removed from the store by somebody else.", null),
+            cancellationToken);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _cache.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<ImageLease> PrepareAsync(ImageSource source, PullPolicy policy, Platform? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var lease = await FindAsync(source, policy, platform, report, cancellationToken);
+            _cache.Evict();
+            return lease;
+        }
+        catch (InvalidDataException e)
+        {
+            throw Unavailable(source.Text, $"cannot be used. {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw StorageFailed(e);
+        }
+    }
+
+    private async Task<ImageLease> FindAsync(ImageSource source, PullPolicy policy, Platform? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    {
+        await using var content = await OpenAsync(source, platform, cancellationToken);
+        return _cache.TryLease(content.Digest) ?? await BuildAsync(source, content, report, cancellationToken);
+    }
+
+    private async Task<ImageContent> OpenAsync(ImageSource source, Platform? platform, CancellationToken cancellationToken)
+    {
+        var files = await LocalFilesAsync(source, cancellationToken);
+        try
+        {
+            return await DockerArchive.OpenAsync(files, source.Reference, platform ?? Platform.Host, cancellationToken);
+        }
+        catch
+        {
+            await files.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task<IImageFiles> LocalFilesAsync(ImageSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ArchiveFiles.OpenAsync(source.Path!, LocalFile.Open(source.Path!), _cache.NewTemporary, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unavailable(source.Text, $"cannot be read: {e.Message}", e);
+        }
+    }
+
+    private async Task<ImageLease> BuildAsync(ImageSource source, ImageContent content, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    {
+        // Others may make the same image under another name, or in another process.
+        using var making = await Linux.FileLock.TakeAsync(_cache.LockPath(content.Digest), cancellationToken);
+        if (_cache.TryLease(content.Digest) is { } made) return made;
+        var began = _time.GetTimestamp();
+        await content.FetchAsync(report, cancellationToken);
+        var step = $"making a block image of {source.Text}";
+        report(new PrepareProgress(step));
+        var limits = TarLimits.ForImages with { MaxBytes = _options.MaxImageBytes };
+        var merged = await MergedLayers.IndexAsync(content.Layers, limits, cancellationToken);
+        var (total, temporary) = (merged.ContentSize, _cache.NewTemporary());
+        if (total > _options.MaxImageBytes) throw new InvalidDataException($"Unpacked it has {total} bytes; at most {_options.MaxImageBytes} are taken.");
+        try
+        {
+            await SquashfsBuilder.BuildAsync(temporary, (writer, token) => merged.WriteAsync(writer, Throttle(step, total, report), token), cancellationToken);
+            var lease = _cache.Commit(temporary, content.Digest, content.Configuration);
+            _logger.Built(lease.Path, source.Text, (long)_time.GetElapsedTime(began).TotalMilliseconds);
+            return lease;
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    // Progress is for people: a hundred steps are enough.
+    private static Action<long> Throttle(string step, long total, Action<PrepareProgress> report)
+    {
+        var next = 0L;
+        return written =>
+        {
+            if (written < next && written < total) return;
+            next = written + (total / 100);
+            report(new PrepareProgress(step, null, "Writing", written, total));
+        };
+    }
+
+    private ExecutorException StorageFailed(Exception e) => new(
+        ErrorCode.StorageFailed, $"The image store {_options.Directory} cannot be used: {e.Message} Check its permissions and its free space.", innerException: e);
+
+    private static ExecutorException Unavailable(string image, string why, Exception? inner) => new(ErrorCode.ImageUnavailable, $"The image '{image}' {why}", innerException: inner);
+}
