@@ -11,6 +11,7 @@ internal static unsafe partial class Libc
     public const int WriteOnly = 1;
     public const int ReadWrite = 2;
     public const int NoControllingTerminal = 0x100;
+    public const int NoFollow = 0x20000;
     public const int PathOnly = 0x200000;
 
     private const string Name = "libc";
@@ -70,6 +71,51 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Name, EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int ChangeOwner(string path, uint uid, uint gid);
+
+    [LibraryImport(Name, EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Mount(string? source, string target, string? type, nuint flags, string? options);
+
+    [LibraryImport(Name, EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Unmount(string target, int flags);
+
+    [LibraryImport(Name, EntryPoint = "mkdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MakeDirectory(string path, uint mode);
+
+    [LibraryImport(Name, EntryPoint = "chmod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int ChangeMode(string path, uint mode);
+
+    [LibraryImport(Name, EntryPoint = "sethostname", SetLastError = true)]
+    public static partial int SetHostName(byte* name, nint length);
+
+    [LibraryImport(Name, EntryPoint = "clock_settime", SetLastError = true)]
+    public static partial int SetClock(int clock, long* time);
+
+    [LibraryImport(Name, EntryPoint = "clock_gettime", SetLastError = true)]
+    public static partial int GetClock(int clock, long* time);
+
+    [LibraryImport(Name, EntryPoint = "socket", SetLastError = true)]
+    public static partial int Socket(int family, int type, int protocol);
+
+    [LibraryImport(Name, EntryPoint = "bind", SetLastError = true)]
+    public static partial int Bind(int socket, void* address, uint length);
+
+    [LibraryImport(Name, EntryPoint = "listen", SetLastError = true)]
+    public static partial int Listen(int socket, int backlog);
+
+    [LibraryImport(Name, EntryPoint = "accept4", SetLastError = true)]
+    public static partial int Accept(int socket, void* address, void* length, int flags);
+
+    [LibraryImport(Name, EntryPoint = "lseek", SetLastError = true)]
+    public static partial long Seek(int descriptor, long offset, int origin);
+
+    [LibraryImport(Name, EntryPoint = "umask")]
+    public static partial uint SetFileModeMask(uint mask);
+
+    [LibraryImport(Name, EntryPoint = "sync")]
+    public static partial void Sync();
+
+    [LibraryImport(Name, EntryPoint = "reboot", SetLastError = true)]
+    public static partial int Reboot(int command);
 
     [LibraryImport(Name, EntryPoint = "geteuid")]
     public static partial uint EffectiveUserId();

@@ -39,14 +39,25 @@ internal static class SystemCallNumbers
     public static int ResourceLimit => X64 ? 302 : 261;
     public static int SetNamespace => X64 ? 308 : 268;
     public static int Write => X64 ? 1 : 64;
+    public static int Clone => X64 ? 56 : 220;
+    public static int Execute => X64 ? 59 : 221;
+    public static int Exit => X64 ? 60 : 93;
+    public static int DuplicateTo => X64 ? 292 : 24;
+    public static int SetSession => X64 ? 112 : 157;
+    public static int SignalAction => X64 ? 13 : 134;
+    public static int SignalMask => X64 ? 14 : 135;
+    public static int SignalSuspend => X64 ? 130 : 133;
+    public static int ChangeRoot => X64 ? 161 : 51;
 
     // Calls newer than 5.0 have one number everywhere.
     public const int PidFdSendSignal = 424;
+    public const int OpenTree = 428;
     public const int MoveMount = 429;
     public const int OpenFileSystem = 430;
     public const int ConfigureFileSystem = 431;
     public const int MountFileSystem = 432;
     public const int PidFdOpen = 434;
     public const int CloseRange = 436;
+    public const int OpenAtResolved = 437;
     public const int MountSetAttributes = 442;
 }

@@ -9,12 +9,21 @@ internal sealed unsafe partial class LaunchScript
 {
     private const int AddressSpaceLimit = 9;
     private const int ProcessesLimit = 6;
+    private const int DescriptorsLimit = 7;
 
     /// <summary>Limits a process of the thread's own user; another user's would need CAP_SYS_RESOURCE.</summary>
     public void Limit(int processId, ProcessLimits limits)
     {
         if (limits.AddressSpace is { } bytes) Limit(processId, AddressSpaceLimit, bytes, "address space");
         if (limits.Processes is { } count) Limit(processId, ProcessesLimit, count, "number of processes");
+    }
+
+    /// <summary>Sets how many descriptors this thread's process may have, and how far it may raise that itself.</summary>
+    public void LimitDescriptors(long soft, long hard)
+    {
+        var limit = (long*)Arena.Allocate(2 * sizeof(long));
+        (limit[0], limit[1]) = (soft, hard);
+        Call("limit the number of descriptors", SystemCallNumbers.ResourceLimit, 0, DescriptorsLimit, (nint)limit);
     }
 
     private void Limit(int processId, int resource, long value, string what)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Ergon.Linux;
 
 /// <summary>Flags of <c>mount</c>.</summary>
@@ -10,7 +12,9 @@ internal enum MountFlags
     NoDevices = 4,
     NoExecute = 8,
     Remount = 0x20,
+    NoAccessTime = 0x400,
     Bind = 0x1000,
+    Move = 0x2000,
     Recursive = 0x4000,
     Unbindable = 0x20000,
     Private = 0x40000,
@@ -21,6 +25,7 @@ internal sealed unsafe partial class LaunchScript
     private const int WorkingDirectory = -100;
     private const int AtRecursive = 0x8000;
     private const int DetachMount = 2;
+    private const int ToFollowsLinks = 0x10;
     private const int RegularFile = 0x8000;
 
     public void Mount(
@@ -75,6 +80,9 @@ internal sealed unsafe partial class LaunchScript
     public void MakeFile(string path) => Call(
         $"make the file {path}", SystemCallNumbers.MakeNodeAt, WorkingDirectory, Arena.Text(path), RegularFile | 0x124, tolerated: Errno.Exists);
 
+    public void MakeNode(string path, int mode, int major, int minor) => Call(
+        $"make the device {path}", SystemCallNumbers.MakeNodeAt, WorkingDirectory, Arena.Text(path), mode, (major << 8) | minor, tolerated: Errno.Exists);
+
     public void MakeSymbolicLink(string content, string path) => Call(
         $"make the link {path}", SystemCallNumbers.MakeSymbolicLinkAt, Arena.Text(content), WorkingDirectory, Arena.Text(path), tolerated: Errno.Exists);
 
@@ -84,6 +92,23 @@ internal sealed unsafe partial class LaunchScript
     public void ChangeDirectory(string path) => Call($"change to the directory {path}", SystemCallNumbers.Chdir, Arena.Text(path));
 
     public void SetFileModeMask(int mask) => Call("set the file mode mask", SystemCallNumbers.Umask, mask);
+
+    /// <summary>
+    /// Makes a directory, which must be a mount point, the root directory by moving it over the old one: the file system that the kernel
+    /// starts with cannot be let go of.
+    /// </summary>
+    public void CoverRoot(string path)
+    {
+        ChangeDirectory(path);
+        Mount(".", "/", null, MountFlags.Move);
+        Call($"make {path} the root", SystemCallNumbers.ChangeRoot, Arena.Text("."));
+        ChangeDirectory("/");
+    }
+
+    /// <summary>Puts a mount that was prepared with <see cref="DetachedMount"/> in its place, following links.</summary>
+    public void Place(SafeHandle mount, string name, string target) => Call(
+        $"mount {name} on {target}", SystemCallNumbers.MoveMount, Descriptors.Number(mount), Arena.Text(""), WorkingDirectory, Arena.Text(target),
+        FromDescriptor | ToFollowsLinks);
 
     /// <summary>Makes a directory, which must be a mount point, the root directory, and lets go of the old one.</summary>
     public void ChangeRoot(string path)

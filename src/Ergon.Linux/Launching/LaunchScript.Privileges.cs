@@ -11,6 +11,8 @@ internal sealed record UserIdentity(uint Uid, uint Gid, IReadOnlyList<uint> Grou
 
 internal sealed unsafe partial class LaunchScript
 {
+    private const int KeepCapabilities = 8;
+    private const int RaiseAmbient = 2;
     private const int DropFromBoundingSet = 24;
     private const int NoNewPrivileges = 38;
     private const int AmbientCapabilities = 47;
@@ -40,25 +42,30 @@ internal sealed unsafe partial class LaunchScript
     /// <summary>What no exec can then win back: no set-user-id program, no file capability gives anything.</summary>
     public void ForbidNewPrivileges() => Call("set no_new_privs", SystemCallNumbers.Prctl, NoNewPrivileges, 1, 0, 0, 0);
 
-    /// <summary>Gives up every capability for good and becomes a user. Needs root.</summary>
-    public void BecomeUser(UserIdentity user)
+    /// <summary>Gives up every capability but those to keep, for good, and becomes a user. Needs root.</summary>
+    public void BecomeUser(UserIdentity user, ulong keptCapabilities = 0)
     {
         for (var capability = 0; capability < CapabilityCount; capability++)
-            Call($"drop capability {capability}", SystemCallNumbers.Prctl, DropFromBoundingSet, capability, 0, 0, 0, tolerated: Errno.Invalid);
+            if ((keptCapabilities >> capability & 1) == 0) Call($"drop capability {capability}", SystemCallNumbers.Prctl, DropFromBoundingSet, capability, 0, 0, 0, tolerated: Errno.Invalid);
+        if (keptCapabilities != 0) Call("keep capabilities when the user changes", SystemCallNumbers.Prctl, KeepCapabilities, 1, 0, 0, 0);
         Call("clear the ambient capabilities", SystemCallNumbers.Prctl, AmbientCapabilities, ClearAmbient, 0, 0, 0, tolerated: Errno.Invalid);
         var groups = (uint*)Arena.Allocate(user.Groups.Count * sizeof(uint));
         for (var i = 0; i < user.Groups.Count; i++) groups[i] = user.Groups[i];
         Call("set the supplementary groups", SystemCallNumbers.SetGroups, user.Groups.Count, (nint)groups);
         Call($"become group {user.Gid}", SystemCallNumbers.SetResGid, user.Gid, user.Gid, user.Gid);
         Call($"become user {user.Uid}", SystemCallNumbers.SetResUid, user.Uid, user.Uid, user.Uid);
-        ClearCapabilities();
+        SetCapabilities(keptCapabilities);
     }
 
-    private void ClearCapabilities()
+    private void SetCapabilities(ulong kept)
     {
         var header = (int*)Arena.Allocate(2 * sizeof(int));
         header[0] = CapabilityVersion3;
-        var none = Arena.Allocate(6 * sizeof(int)); // effective, permitted, inheritable, each in two halves
-        Call("clear the capabilities", SystemCallNumbers.CapSet, (nint)header, none);
+        var sets = (uint*)Arena.Allocate(6 * sizeof(int)); // effective, permitted, inheritable: of the lower half, then of the upper
+        for (var i = 0; i < 6; i++) sets[i] = (uint)(kept >> (i < 3 ? 0 : 32));
+        Call("set the capabilities", SystemCallNumbers.CapSet, (nint)header, (nint)sets);
+        // Without these a user other than root would lose them in the exec.
+        for (var capability = 0; capability < CapabilityCount; capability++)
+            if ((kept >> capability & 1) != 0) Call($"keep capability {capability}", SystemCallNumbers.Prctl, AmbientCapabilities, RaiseAmbient, capability, 0, 0);
     }
 }

@@ -7,6 +7,10 @@ internal enum LaunchStepKind
     SystemCall,
     Spawn,
     WaitForChild,
+
+    // In a forked process only; each is the last step.
+    Execute,
+    Stay,
 }
 
 /// <summary>One step, as it lies in native memory.</summary>

@@ -13,6 +13,7 @@ internal sealed unsafe class KernelEvents : IDisposable
     public const uint Writable = 4;
     public const uint HungUp = 0x10;
     private const uint OneShot = 1u << 30;
+    private const uint EdgeTriggered = 1u << 31;
 
     private const int AddNew = 1;
     private const int Delete = 2;
@@ -31,12 +32,13 @@ internal sealed unsafe class KernelEvents : IDisposable
     private long _lastId;
     private volatile bool _stopping;
 
-    public KernelEvents()
+    /// <param name="ownThread">Whether to wait on a thread of its own; else the caller waits with <see cref="Poll"/>.</param>
+    public KernelEvents(bool ownThread = true)
     {
         _epoll = new SafeFileHandle((nint)Libc.Check(Libc.EpollCreate(Libc.CloseOnExec), "create an epoll"), ownsHandle: true);
         _wake = new SafeFileHandle((nint)Libc.Check(Libc.EventFd(0, Libc.CloseOnExec | Libc.NonBlocking), "create an eventfd"), ownsHandle: true);
         _wakeRegistration = Add(_wake, Readable, static (_, _) => { });
-        new Thread(Run, 256 * 1024) { IsBackground = true, Name = "ergon-events" }.UnsafeStart();
+        if (ownThread) new Thread(Run, 256 * 1024) { IsBackground = true, Name = "ergon-events" }.UnsafeStart();
     }
 
     /// <summary>
@@ -46,30 +48,45 @@ internal sealed unsafe class KernelEvents : IDisposable
     {
         var registration = new Registration(this, descriptor, Interlocked.Increment(ref _lastId), callback);
         _registrations[registration.Id] = registration;
-        Control(AddNew, registration, events, "watch a file descriptor");
+        Control(AddNew, registration, events | OneShot, "watch a file descriptor");
+        return registration;
+    }
+
+    /// <summary>
+    /// Calls back at every change: a descriptor that stays hung up, as a port without its other end does, cannot make the thread spin.
+    /// </summary>
+    public Registration AddEdgeTriggered(SafeHandle descriptor, uint events, Action<Registration, uint> callback)
+    {
+        var registration = new Registration(this, descriptor, Interlocked.Increment(ref _lastId), callback);
+        _registrations[registration.Id] = registration;
+        Control(AddNew, registration, events | EdgeTriggered, "watch a file descriptor");
         return registration;
     }
 
     private void Control(int operation, Registration registration, uint events, string what)
     {
         var block = stackalloc byte[16];
-        *(uint*)block = events | OneShot;
+        *(uint*)block = events;
         *(long*)(block + DataOffset) = registration.Id;
         Libc.Check(Libc.EpollControl(Descriptors.Number(_epoll), operation, Descriptors.Number(registration.Descriptor), block), what);
     }
 
-    private void Run()
+    /// <summary>Waits for the next events and calls back; returns also when it is woken.</summary>
+    /// <param name="wait">Whether to wait when nothing has happened yet.</param>
+    public void Poll(bool wait = true)
     {
         var events = stackalloc byte[BatchSize * 16];
-        while (!_stopping)
+        var count = Libc.EpollWait(Descriptors.Number(_epoll), events, BatchSize, wait ? -1 : 0);
+        for (var i = 0; i < count; i++)
         {
-            var count = Libc.EpollWait(Descriptors.Number(_epoll), events, BatchSize, -1);
-            for (var i = 0; i < count; i++)
-            {
-                var item = events + i * EventBytes;
-                if (_registrations.TryGetValue(*(long*)(item + DataOffset), out var registration)) registration.Callback(registration, *(uint*)item);
-            }
+            var item = events + i * EventBytes;
+            if (_registrations.TryGetValue(*(long*)(item + DataOffset), out var registration)) registration.Callback(registration, *(uint*)item);
         }
+    }
+
+    private void Run()
+    {
+        while (!_stopping) Poll();
 
         _wakeRegistration.Dispose();
         _wake.Dispose();
@@ -94,7 +111,7 @@ internal sealed unsafe class KernelEvents : IDisposable
         public Action<Registration, uint> Callback { get; } = callback;
 
         /// <summary>Waits for the next event.</summary>
-        public void Arm(uint events) => owner.Control(Modify, this, events, "watch a file descriptor again");
+        public void Arm(uint events) => owner.Control(Modify, this, events | OneShot, "watch a file descriptor again");
 
         public void Dispose()
         {

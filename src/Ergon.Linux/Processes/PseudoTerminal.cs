@@ -45,11 +45,10 @@ internal sealed unsafe class PseudoTerminal : IDisposable
     }
 
     /// <summary>What is written on the terminal, or what is typed on it.</summary>
-    public TerminalStream OpenStream(KernelEvents events, bool input)
-    {
-        var copy = Libc.Check(Libc.Fcntl(Descriptors.Number(_master), DuplicateCloseOnExec, 3), "duplicate a terminal");
-        return new TerminalStream(new SafeFileHandle((nint)copy, ownsHandle: true), events, input);
-    }
+    public TerminalStream OpenStream(KernelEvents events, bool input) => new(Duplicate(), events, input);
+
+    /// <summary>The master once more, which does not block.</summary>
+    public SafeFileHandle Duplicate() => new(Libc.Check(Libc.Fcntl(Descriptors.Number(_master), DuplicateCloseOnExec, 3), "duplicate a terminal"), ownsHandle: true);
 
     public void Dispose() => _master.Dispose();
 }
