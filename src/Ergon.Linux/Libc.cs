@@ -11,7 +11,6 @@ internal static unsafe partial class Libc
     public const int WriteOnly = 1;
     public const int ReadWrite = 2;
     public const int NoControllingTerminal = 0x100;
-    public const int NoFollow = 0x20000;
     public const int PathOnly = 0x200000;
 
     private const string Name = "libc";
@@ -92,9 +91,6 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Name, EntryPoint = "clock_gettime", SetLastError = true)]
     public static partial int GetClock(int clock, long* time);
-
-    [LibraryImport(Name, EntryPoint = "socket", SetLastError = true)]
-    public static partial int Socket(int family, int type, int protocol);
 
     [LibraryImport(Name, EntryPoint = "bind", SetLastError = true)]
     public static partial int Bind(int socket, void* address, uint length);
