@@ -12,4 +12,7 @@ internal static partial class ImagesLog
 
     [LoggerMessage(3, LogLevel.Information, "Made the block image {Path} of {Image} in {Elapsed} ms")]
     public static partial void Built(this ILogger logger, string path, string image, long elapsed);
+
+    [LoggerMessage(4, LogLevel.Debug, "The Docker Engine was not asked for {Image}: {Reason}")]
+    public static partial void EngineSkipped(this ILogger logger, string image, string reason);
 }

@@ -9,7 +9,9 @@ namespace Ergon.Images;
 /// </summary>
 internal sealed partial record ImageReference(string Registry, string Repository, string? Tag, string? Digest)
 {
-    private const string DockerHub = "docker.io";
+    /// <summary>The registry of names without one.</summary>
+    public const string DockerHub = "docker.io";
+
 
     public static bool TryParse(string text, [NotNullWhen(true)] out ImageReference? reference)
     {

@@ -8,31 +8,29 @@ internal static class DockerArchive
     /// <summary>Finds an image in the archive.</summary>
     /// <param name="files">The archive, which is owned by the result.</param>
     /// <param name="reference">Which image; <see langword="null"/> when there can be only one.</param>
-    /// <param name="platform">The platform that is wanted; <see langword="null"/> takes what there is.</param>
+    /// <param name="platform">The platform that is wanted.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    public static async Task<ImageContent> OpenAsync(IImageFiles files, ImageReference? reference, Platform? platform, CancellationToken cancellationToken)
+    public static async Task<ImageContent> OpenAsync(IImageFiles files, ImageReference? reference, Platform platform, CancellationToken cancellationToken)
     {
         var json = await files.TryReadAsync(ManifestName, cancellationToken)
             ?? throw new InvalidDataException($"It is not an archive that 'docker save' wrote: it has no {ManifestName}. (For an OCI layout, write oci-archive:PATH.)");
         var images = ImageJsonContext.Read(json, ImageJsonContext.Default.IReadOnlyListSavedImage, ManifestName);
         var candidates = images.Where(i => i is not null && (reference is null || i.RepoTags?.Any(t => IsTag(t, reference)) == true)).ToList();
         if (candidates.Count == 0) throw Unavailable(files, $"it does not have {reference?.ToString() ?? "any image"}{TagsOf(images)}");
-        List<Platform> met = [];
+        List<(SavedImage Image, byte[] Configuration)> suiting = [];
+        List<Platform> others = [];
         foreach (var image in candidates)
         {
             var configuration = await files.TryReadAsync(image.Config ?? "", cancellationToken) ?? throw new InvalidDataException($"The image's configuration ({image.Config}) is missing in it.");
             var document = ImageJsonContext.Read(configuration, ImageJsonContext.Default.ConfigurationDocument, "The image's configuration");
-            if (Platform.From(document.Os, document.Architecture, document.Variant) is { } its && platform is not null && platform.Suits(its) == 0)
-            {
-                met.Add(its);
-                continue;
-            }
-
-            if (candidates.Count > 1 && reference is null && platform is null) throw Unavailable(files, $"it has {images.Count} images; say which one, as in docker-archive:PATH:REFERENCE{TagsOf(images)}");
-            return ImageContent.Create(configuration, [.. (image.Layers ?? []).Select(l => Layer(files, l))], files);
+            if (Platform.From(document.Os, document.Architecture, document.Variant) is { } its && platform.Suits(its) == 0) others.Add(its);
+            else suiting.Add((image, configuration));
         }
 
-        throw Unavailable(files, $"it has no image for {platform}, but for {string.Join(", ", met)}. Ask for one of these");
+        if (suiting.Count == 0) throw Unavailable(files, $"it has no image for {platform}, but for {string.Join(", ", others)}. Ask for one of these");
+        if (suiting.Count > 1 && reference is null) throw Unavailable(files, $"it has several images; say which one, as in docker-archive:PATH:REFERENCE{TagsOf(images)}");
+        var (chosen, chosenConfiguration) = suiting[0];
+        return ImageContent.Create(chosenConfiguration, [.. (chosen.Layers ?? []).Select(l => Layer(files, l))], files);
     }
 
     private static LayerSource Layer(IImageFiles files, string name) => new(

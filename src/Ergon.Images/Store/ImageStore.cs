@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using Ergon.Images.Layers;
+using Ergon.Images.Registry;
 using Ergon.Images.Sources;
 using Ergon.Images.Tar;
 using Microsoft.Extensions.Logging;
@@ -11,13 +12,16 @@ namespace Ergon.Images.Store;
 /// waits for one piece of work, also across processes.
 /// </summary>
 [SupportedOSPlatform("linux")]
-internal sealed class ImageStore : IAsyncDisposable
+internal sealed partial class ImageStore : IAsyncDisposable
 {
     private readonly ImageStoreOptions _options;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly ImageCache _cache;
-    private readonly SharedPreparations<(string Image, PullPolicy Policy, Platform? Platform), ImageLease> _preparations = new();
+    private readonly EngineImages _engine;
+    private readonly RegistryClient _client;
+    private readonly RegistryImages _registry;
+    private readonly SharedPreparations<(string Image, PullPolicy Policy, Platform Platform), ImageLease> _preparations = new();
 
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: the directory cannot be used.</exception>
     public ImageStore(ImageStoreOptions options, ILogger logger, TimeProvider time)
@@ -31,6 +35,10 @@ internal sealed class ImageStore : IAsyncDisposable
         {
             throw StorageFailed(e);
         }
+
+        _engine = new EngineImages(options.DockerHost, time);
+        _client = new RegistryClient(new RegistryCredentialStore(options.Credentials, options.ConfigDirectory), options.InsecureRegistries, time);
+        _registry = new RegistryImages(_client, _cache);
     }
 
     /// <summary>Has an image ready to be booted from.</summary>
@@ -46,8 +54,8 @@ internal sealed class ImageStore : IAsyncDisposable
     public async ValueTask<ImageLease> GetAsync(string image, PullPolicy policy, string? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
         if (!ImageSource.TryParse(image, out var source, out var problem)) throw Unavailable(image, problem, null);
-        Platform? wanted = null;
-        if (platform is not null && !Platform.TryParse(platform, out wanted)) throw Unavailable(image, $"cannot be had for '{platform}', which is not a platform; give os/architecture[/variant], such as linux/amd64.", null);
+        var wanted = Platform.Host;
+        if (platform is not null && !Platform.TryParse(platform, out wanted!)) throw Unavailable(image, $"cannot be had for '{platform}', which is not a platform; give os/architecture[/variant], such as linux/amd64.", null);
         return await _preparations.RunAsync(
             (image, policy, wanted),
             report,
@@ -58,11 +66,13 @@ internal sealed class ImageStore : IAsyncDisposable
 
     public ValueTask DisposeAsync()
     {
+        _engine.Dispose();
+        _client.Dispose();
         _cache.Dispose();
         return ValueTask.CompletedTask;
     }
 
-    private async Task<ImageLease> PrepareAsync(ImageSource source, PullPolicy policy, Platform? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    private async Task<ImageLease> PrepareAsync(ImageSource source, PullPolicy policy, Platform platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
         try
         {
@@ -77,38 +87,6 @@ internal sealed class ImageStore : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw StorageFailed(e);
-        }
-    }
-
-    private async Task<ImageLease> FindAsync(ImageSource source, PullPolicy policy, Platform? platform, Action<PrepareProgress> report, CancellationToken cancellationToken)
-    {
-        await using var content = await OpenAsync(source, platform, cancellationToken);
-        return _cache.TryLease(content.Digest) ?? await BuildAsync(source, content, report, cancellationToken);
-    }
-
-    private async Task<ImageContent> OpenAsync(ImageSource source, Platform? platform, CancellationToken cancellationToken)
-    {
-        var files = await LocalFilesAsync(source, cancellationToken);
-        try
-        {
-            return await DockerArchive.OpenAsync(files, source.Reference, platform ?? Platform.Host, cancellationToken);
-        }
-        catch
-        {
-            await files.DisposeAsync();
-            throw;
-        }
-    }
-
-    private async Task<IImageFiles> LocalFilesAsync(ImageSource source, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ArchiveFiles.OpenAsync(source.Path!, LocalFile.Open(source.Path!), _cache.NewTemporary, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unavailable(source.Text, $"cannot be read: {e.Message}", e);
         }
     }
 
@@ -127,7 +105,7 @@ internal sealed class ImageStore : IAsyncDisposable
         if (total > _options.MaxImageBytes) throw new InvalidDataException($"Unpacked it has {total} bytes; at most {_options.MaxImageBytes} are taken.");
         try
         {
-            await SquashfsBuilder.BuildAsync(temporary, (writer, token) => merged.WriteAsync(writer, Throttle(step, total, report), token), cancellationToken);
+            await SquashfsBuilder.BuildAsync(temporary, (writer, token) => merged.WriteAsync(writer, Throttle(step, "Writing", total, report), token), cancellationToken);
             var lease = _cache.Commit(temporary, content.Digest, content.Configuration);
             _logger.Built(lease.Path, source.Text, (long)_time.GetElapsedTime(began).TotalMilliseconds);
             return lease;
@@ -138,15 +116,15 @@ internal sealed class ImageStore : IAsyncDisposable
         }
     }
 
-    // Progress is for people: a hundred steps are enough.
-    private static Action<long> Throttle(string step, long total, Action<PrepareProgress> report)
+    // Progress is for people: once for every MiB is enough.
+    private static Action<long> Throttle(string step, string status, long total, Action<PrepareProgress> report)
     {
         var next = 0L;
         return written =>
         {
-            if (written < next && written < total) return;
-            next = written + (total / 100);
-            report(new PrepareProgress(step, null, "Writing", written, total));
+            if (written < next && written != total) return;
+            next = written + (1 << 20);
+            report(new PrepareProgress(step, null, status, written, total > 0 ? total : null));
         };
     }
 

@@ -1,12 +1,9 @@
-using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using CliWrap;
-using CliWrap.Buffered;
 using Docker.DotNet.Models;
 using Ergon.Docker.Tests.Registries;
+using Ergon.Images.Tests.Registries;
 
 [assembly: AssemblyFixture(typeof(LocalRegistry))]
 
@@ -15,56 +12,29 @@ namespace Ergon.Docker.Tests.Registries;
 /// <summary>A real registry (Debian's docker-registry) on loopback, that asks for a login.</summary>
 public sealed class LocalRegistry : IAsyncLifetime
 {
-    public const string User = "ergon";
-    public const string Password = "pass:word with ünïcödé";
-    private const string Program = "docker-registry";
+    public const string User = RegistryProgram.User;
+    public const string Password = RegistryProgram.Password;
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("docker-registry-").FullName;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly List<string> _log = [];
-    private Task _running = Task.CompletedTask;
-    private bool _started;
+    private RegistryProgram? _program;
 
     /// <summary>Host and port: the registry's part of an image reference.</summary>
-    public string Name { get; private set; } = "";
+    public string Name => _program?.Name ?? "";
 
     /// <summary>A login that works.</summary>
     public static RegistryCredential Credential => new() { Username = User, Password = Password };
 
     public async ValueTask InitializeAsync()
     {
-        if (TestEngine.Endpoint is null || !IsInstalled()) return;
-        var port = FreePort();
-        Name = $"127.0.0.1:{port}";
-        await File.WriteAllTextAsync(Path.Combine(_directory, "htpasswd"), await HashAsync());
-        await File.WriteAllTextAsync(Path.Combine(_directory, "config.yml"), $$"""
-            version: 0.1
-            log: { level: info }
-            storage: { filesystem: { rootdirectory: {{_directory}}/data }, delete: { enabled: true } }
-            http: { addr: {{Name}} }
-            auth: { htpasswd: { realm: ergon, path: {{_directory}}/htpasswd } }
-            """);
-        var output = PipeTarget.ToDelegate(line => { lock (_log) _log.Add(line); });
-        _running = Cli.Wrap(Program).WithArguments(["serve", Path.Combine(_directory, "config.yml")])
-            .WithStandardOutputPipe(output).WithStandardErrorPipe(output).WithValidation(CommandResultValidation.None)
-            .ExecuteAsync(_stop.Token).Task;
-        await WaitUntilItListensAsync(port);
-        _started = true;
+        if (TestEngine.Endpoint is not null && RegistryProgram.IsInstalled) _program = await RegistryProgram.StartAsync(withLogin: true);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stop.Dispose();
-        Directory.Delete(_directory, recursive: true);
-    }
+    public ValueTask DisposeAsync() => _program?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     /// <summary>Skips the test when there is no Engine or no registry program.</summary>
     public void Required()
     {
         TestEngine.Required();
-        Assert.SkipUnless(_started, "The program docker-registry is missing (Debian: 'apt-get install docker-registry apache2-utils').");
+        Assert.SkipWhen(_program is null, RegistryProgram.Missing);
     }
 
     /// <summary>Puts an image of the Engine into the registry under another name, and returns the whole reference. The Engine forgets it.</summary>
@@ -114,48 +84,7 @@ public sealed class LocalRegistry : IAsyncLifetime
     }
 
     /// <summary>How often a manifest of the repository was asked for.</summary>
-    public int CountManifestRequests(string repository)
-    {
-        lock (_log) return _log.Count(l => l.Contains($"/v2/{repository}/manifests/", StringComparison.Ordinal) && l.Contains("\"HEAD ", StringComparison.Ordinal));
-    }
+    public int CountManifestRequests(string repository) => _program!.CountRequests($"/v2/{repository}/manifests/", "\"HEAD ");
 
-    private HttpClient NewHttpClient()
-    {
-        var http = new HttpClient { BaseAddress = new Uri($"http://{Name}") };
-        http.DefaultRequestHeaders.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{User}:{Password}")));
-        return http;
-    }
-
-    private static async Task<string> HashAsync() =>
-        (await Cli.Wrap("htpasswd").WithArguments(["-Bbn", "-C", "4", User, Password]).ExecuteBufferedAsync()).StandardOutput.Trim() + "\n";
-
-    private static bool IsInstalled() => OnPath(Program) && OnPath("htpasswd");
-
-    private static bool OnPath(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(d => File.Exists(Path.Combine(d, program)));
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
-    private static async Task WaitUntilItListensAsync(int port)
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30), TimeProvider.System);
-        while (true)
-        {
-            try
-            {
-                using var client = new TcpClient();
-                await client.ConnectAsync(IPAddress.Loopback, port, deadline.Token);
-                return;
-            }
-            catch (SocketException)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, deadline.Token);
-            }
-        }
-    }
+    private HttpClient NewHttpClient() => _program!.NewHttpClient();
 }
