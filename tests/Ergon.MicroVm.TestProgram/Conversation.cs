@@ -9,11 +9,11 @@ internal static class Conversation
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    public static async Task<int> ServeAsync(int port, string name)
+    public static async Task<int> ServeAsync(string address, int port, string name)
     {
-        using var listener = new TcpListener(IPAddress.Any, port);
+        using var listener = new TcpListener(IPAddress.Parse(address), port);
         listener.Start();
-        using var udp = new UdpClient(new IPEndPoint(IPAddress.Any, port));
+        using var udp = new UdpClient(new IPEndPoint(IPAddress.Parse(address), port));
         Console.WriteLine("ready");
         await Task.WhenAny(ServeTcpAsync(listener, name), ServeUdpAsync(udp, name), Console.In.ReadLineAsync());
         return 0;

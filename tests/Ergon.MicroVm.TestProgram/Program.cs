@@ -7,7 +7,7 @@ return args switch
     ["networks", var directory] => await NetworksCommand.RunAsync(directory),
     ["cable", var tap, var otherNamespace, var otherTap] => Cable.Run(tap, otherNamespace, otherTap),
     ["attach", var tap] => Cable.Attach(tap),
-    ["serve", var port, var name] => await Conversation.ServeAsync(Number(port), name),
+    ["serve", var address, var port, var name] => await Conversation.ServeAsync(address, Number(port), name),
     ["ask", var protocol, var address, var port, var sourceAddress, var sourcePort] =>
         await Conversation.AskAsync(protocol, address, Number(port), sourceAddress, Number(sourcePort)),
     _ => 64,

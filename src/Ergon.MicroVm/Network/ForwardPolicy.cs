@@ -56,7 +56,7 @@ internal sealed class ForwardPolicy(NftCommand nft)
             var name = string.Join(' ', chain.Path);
             return new FingerprintProblem(
                 $"The firewall's chain '{name}' drops what is forwarded, so that VMs on a bridge network reach nothing outside.",
-                $"""Let guests through: nft 'add rule {name} iifname "{Guests}" accept; add rule {name} oifname "{Guests}" accept', and in the firewall's own configuration.""");
+                $"""Let guests through: nft 'add rule {name} iifname "{Guests}" accept; add rule {name} oifname "{Guests}" accept', and in the configuration of the firewall.""");
         }
 
         if (await LegacyDropsAsync(cancellationToken) && NftCommand.Find(LegacyCommand) is null)

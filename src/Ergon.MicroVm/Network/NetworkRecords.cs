@@ -16,6 +16,7 @@ internal sealed class NetworkRecords(string directory, TimeProvider time)
     private const int Exclusive = 2;
     private const int DoNotWait = 4;
     private const string Extension = ".json";
+    private const string Unfinished = ".new";
 
     // Whoever holds the lock runs a few commands that take milliseconds each.
     private static readonly TimeSpan LockDeadline = TimeSpan.FromSeconds(60);
@@ -41,8 +42,11 @@ internal sealed class NetworkRecords(string directory, TimeProvider time)
         }
     }
 
+    /// <summary>Reads all notes. The lock must be held.</summary>
     public async ValueTask<IReadOnlyList<NetworkRecord>> LoadAsync(CancellationToken cancellationToken)
     {
+        // Half a note of a process that was killed over it: of its network nothing existed yet. Who holds the lock is writing none.
+        foreach (var path in Directory.EnumerateFiles(directory, "*" + Unfinished)) File.Delete(path);
         var records = new List<NetworkRecord>();
         foreach (var path in Directory.EnumerateFiles(directory, NetworkRecord.TapPrefix + "*" + Extension).Order(StringComparer.Ordinal))
         {
@@ -66,15 +70,11 @@ internal sealed class NetworkRecords(string directory, TimeProvider time)
     public async ValueTask AddAsync(NetworkRecord record, CancellationToken cancellationToken)
     {
         var path = PathOf(record.Network.TapName);
-        await File.WriteAllBytesAsync(path + ".new", JsonSerializer.SerializeToUtf8Bytes(record, NetworkJsonContext.Default.NetworkRecord), cancellationToken);
-        File.Move(path + ".new", path, overwrite: true);
+        await File.WriteAllBytesAsync(path + Unfinished, JsonSerializer.SerializeToUtf8Bytes(record, NetworkJsonContext.Default.NetworkRecord), cancellationToken);
+        File.Move(path + Unfinished, path, overwrite: true);
     }
 
-    public void Remove(NetworkRecord record)
-    {
-        File.Delete(PathOf(record.Network.TapName) + ".new");
-        File.Delete(PathOf(record.Network.TapName));
-    }
+    public void Remove(NetworkRecord record) => File.Delete(PathOf(record.Network.TapName));
 
     private static void Take(SafeFileHandle handle)
     {

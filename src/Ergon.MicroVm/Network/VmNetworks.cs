@@ -87,6 +87,8 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
     /// <summary>Removes every network of an executor, except those of some executions.</summary>
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
     {
+        // Who may not make networks has made none; the driver asks all the same.
+        if (NftCommand.Find("nft") is null || !await IsAdministratorAsync(cancellationToken)) return;
         var kept = keep.Select(id => NetworkRecord.TapName(executorId, id)).ToHashSet();
         await ChangeAsync(executorId, async all =>
         {
@@ -168,15 +170,16 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
     private async Task DestroyAsync(string executorId, IReadOnlyList<NetworkRecord> doomed, IReadOnlyList<NetworkRecord> others, CancellationToken cancellationToken)
     {
         // The taps before the rules, so that there is no moment in which one exists without them.
-        foreach (var record in doomed) NetworkLink.Delete(record.Network.TapName);
+        foreach (var record in doomed)
+        {
+            NetworkLink.Delete(record.Network.TapName);
+            _ports.Release(record.Network.TapName);
+        }
+
         await _nft.ApplyAsync(RulesOf(executorId, others), cancellationToken);
         await _forward.ForgetGuestsAsync(cancellationToken);
         foreach (var record in doomed) ForgetConnections(record);
-        foreach (var record in doomed)
-        {
-            _ports.Release(record.Network.TapName);
-            _records.Remove(record);
-        }
+        foreach (var record in doomed) _records.Remove(record);
     }
 
     private static void ForgetConnections(NetworkRecord record)
