@@ -51,7 +51,7 @@ internal static class NetworkRules
           oifname @taps drop
           iifname @taps ct state established,related accept
           iifname @taps ct status dnat accept
-          iifname @taps oifname { "ergon*", "docker*", "br-*" } reject with icmp type admin-prohibited
+          iifname @taps oifname { "ergon-*", "docker*", "br-*" } reject with icmp type admin-prohibited
         }
 
         chain from_outside {

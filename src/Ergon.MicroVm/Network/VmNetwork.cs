@@ -37,7 +37,7 @@ internal sealed record NetworkRecord
     private const string NameAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
 
     /// <summary>What the name of every tap begins with, whichever executor made it.</summary>
-    public const string TapPrefix = "ergon";
+    public const string TapPrefix = "ergon-";
 
     public required string ExecutorId { get; init; }
 
@@ -57,7 +57,7 @@ internal sealed record NetworkRecord
     /// <summary>The tap's name: short enough for the kernel, and nobody else's.</summary>
     public static string TapName(string executorId, ExecutionId executionId)
     {
-        const int Letters = 10;
+        const int Letters = 9;
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{executorId}/{executionId}"));
         return string.Create(TapPrefix.Length + Letters, hash, static (name, hash) =>
         {

@@ -30,7 +30,7 @@ public sealed class LifeTests
     {
         await using var lab = await NetworkLab.CreateAsync();
         await lab.Host.RunAsync("nft", "add table inet mine; add chain inet mine input { type filter hook input priority 5; }; add rule inet mine input tcp dport 1 drop");
-        await lab.Host.IpAsync("tuntap add dev ergonomic mode tap");
+        await lab.Host.IpAsync("tuntap add dev ergon-mine mode tap");
         var (one, two) = (lab.StartNetworks(), lab.StartNetworks());
         await two.CleanupAsync("two");
         var before = await lab.DescribeHostAsync();
@@ -155,7 +155,7 @@ public sealed class LifeTests
         // Where no udev runs, only root may open the device; making a tap takes more than that everywhere.
         async Task<int> AttachAsync(int user) => (await lab.Host.TryAsync(
             "unshare", "--mount", "sh", "-c",
-            $"mount -t tmpfs tmpfs /mnt && mknod -m 666 /mnt/tun c 10 200 && mount --bind /mnt/tun /dev/net/tun && " +
+            $"mount -t tmpfs tmpfs {lab.StateDirectory} && mknod -m 666 {lab.StateDirectory}/tun c 10 200 && mount --bind {lab.StateDirectory}/tun /dev/net/tun && " +
             $"exec setpriv --reuid={user} --regid=1000 --clear-groups --inh-caps=-all {NetworkNamespace.Program} attach {network.TapName}")).ExitCode;
     }
 
