@@ -15,8 +15,8 @@ public sealed record ProcessOptions
     /// </summary>
     public IReadOnlyList<string> AllowedUsers { get; init; } = [];
 
-    /// <summary>Whether a request may ask for the host's network.</summary>
-    public bool AllowHostNetwork { get; init; } = true;
+    /// <summary>Whether a request may ask for the host's network. Not unless it is said here.</summary>
+    public bool AllowHostNetwork { get; init; }
 
     /// <summary>Host directories that are empty inside a sandbox. The executor's own data directory always is.</summary>
     public IReadOnlyList<string> HiddenPaths { get; init; } = ["/root", "/home"];

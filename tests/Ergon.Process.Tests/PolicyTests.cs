@@ -3,7 +3,7 @@ namespace Ergon.Process.Tests;
 /// <summary>What the operator's settings allow and refuse.</summary>
 public sealed class PolicyTests : ProcessTests
 {
-    private protected override ProcessOptions Options => new() { AllowHostNetwork = false, AllowedUsers = ["daemon"] };
+    private protected override ProcessOptions Options => new() { AllowedUsers = ["daemon"] };
 
     [Fact]
     public async Task Everything_that_is_forbidden_or_impossible_is_told_at_once()
@@ -24,7 +24,7 @@ public sealed class PolicyTests : ProcessTests
     {
         var bridge = await Assert.ThrowsAsync<ExecutorException>(() => RunAsync(Request("true") with { Network = new NetworkSpec { Ports = [new PortMapping { ExecutorPort = 80 }] } }));
         bridge.Problems.Should().ContainSingle().Which.Should().Match<RequestProblem>(p => p.Field == "network.ports" && p.Kind == RequestProblemKind.NotSupported);
-        await using var open = ProcessExecutor.Create(executorOptions: new ExecutorOptions { DataDirectory = NewDirectory() });
+        await using var open = ProcessExecutor.Create(new ProcessOptions { AllowHostNetwork = true }, new ExecutorOptions { DataDirectory = NewDirectory() });
         var different = Request("true") with { Network = new NetworkSpec { Mode = NetworkMode.Host, Ports = [new PortMapping { HostPort = 81, ExecutorPort = 80 }] } };
         (await Assert.ThrowsAsync<ExecutorException>(() => open.RunAsync(different, Token))).Problems.Should().ContainSingle().Which.Field.Should().Be("network.ports[0].host_port");
     }

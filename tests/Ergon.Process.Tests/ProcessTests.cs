@@ -16,7 +16,7 @@ public abstract class ProcessTests : IAsyncLifetime
     private protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <summary>The settings of the driver.</summary>
-    private protected virtual ProcessOptions Options => new();
+    private protected virtual ProcessOptions Options => new() { AllowHostNetwork = true };
 
     public ValueTask InitializeAsync()
     {

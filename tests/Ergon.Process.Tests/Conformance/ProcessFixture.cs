@@ -23,7 +23,7 @@ public sealed class ProcessFixture : ConformanceFixture
         return Task.FromResult(true);
     }
 
-    protected override IExecutor Create(ExecutorOptions options) => ProcessExecutor.Create(executorOptions: options);
+    protected override IExecutor Create(ExecutorOptions options) => ProcessExecutor.Create(new ProcessOptions { AllowHostNetwork = true }, options);
 
     protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
         Task.FromResult<IReadOnlyList<string>>([.. HostView.Leftovers(executorIds)]);
