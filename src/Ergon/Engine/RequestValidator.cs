@@ -1,4 +1,5 @@
 using System.Net;
+using Ergon.Json;
 
 namespace Ergon.Engine;
 
@@ -77,15 +78,14 @@ internal sealed class RequestValidator(string executor, IReadOnlyList<string> al
 
     private static void CheckNames(ExecutionRequest request, RequestProblems problems)
     {
-        foreach (var (name, value) in request.Environment)
+        foreach (var name in request.Environment.Keys)
         {
-            if (name.Length == 0 || name.Contains('=') || name.Contains('\0')) problems.Invalid("environment", $"'{name.Replace("\0", "\\0")}' is not a variable name; it must not be empty or contain '=' or NUL.");
-            else if (value.Contains('\0')) problems.Invalid($"environment.{name}", "contains NUL, which no environment can hold.");
+            if (name.Length == 0 || name.Contains('=')) problems.Invalid("environment", $"'{Quoted.Clip(name)}' is not a variable name; it must not be empty or contain '='.");
         }
 
         if (request.Labels.Count > MaxLabels) problems.Invalid("labels", $"has {request.Labels.Count} entries; at most {MaxLabels} are kept.");
         foreach (var (name, value) in request.Labels)
-            if (!Identifier.IsValid(name) || value.Length > 4096) problems.Invalid($"labels.{name}", $"a label's name is {Identifier.Rule}, and its value has at most 4096 characters.");
+            if (!Identifier.IsValid(name) || value.Length > 4096) problems.Invalid($"labels.{Quoted.Clip(name)}", $"a label's name is {Identifier.Rule}, and its value has at most 4096 characters.");
     }
 
     private static void CheckScripts(IReadOnlyList<ProvisionScript> scripts, RequestProblems problems)

@@ -78,6 +78,9 @@ public sealed class RequestProblems
     /// <summary>Adds a value that the operator's policy forbids.</summary>
     public void Forbidden(string field, string message) => _problems.Add(new(field, message, RequestProblemKind.Forbidden));
 
+    /// <summary>Whether a field has a problem already.</summary>
+    internal bool Has(string field) => _problems.Exists(p => p.Field == field);
+
     /// <summary>Throws when there is a problem.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/> or <see cref="ErrorCode.NotSupported"/>.</exception>
     public void ThrowIfAny(ExecutionId? executionId = null)

@@ -50,8 +50,21 @@ internal static class JsonText
         return Quoted.Clip(end < 0 ? e.Message : e.Message[..end], MaxReasonLength);
     }
 
-    // In valid JSON every backslash begins an escape. UTF-8 itself cannot hold a surrogate.
-    private static int? FindLoneSurrogate(ReadOnlySpan<byte> json)
+    /// <summary>Whether a text of valid JSON contains NUL, which JSON has only as an escape.</summary>
+    public static bool HasNul(ReadOnlySpan<byte> json)
+    {
+        while (json.IndexOf((byte)'\\') is >= 0 and var at)
+        {
+            json = json[at..];
+            if (json.StartsWith("\\u0000"u8)) return true;
+            json = json[2..];
+        }
+
+        return false;
+    }
+
+    /// <summary>The position of half of a surrogate pair in valid JSON, where every backslash begins an escape. UTF-8 itself cannot hold a surrogate.</summary>
+    public static int? FindLoneSurrogate(ReadOnlySpan<byte> json)
     {
         var at = 0;
         while (json[at..].IndexOf((byte)'\\') is >= 0 and var skip)

@@ -20,6 +20,43 @@ public abstract class RefusalConformance(ConformanceFixture fixture) : Conforman
         foreach (var problem in error.Problems) error.Message.Should().Contain(problem.Field);
     }
 
+    [Theory]
+    [InlineData('\0')]
+    [InlineData('\uD800')]
+    [InlineData('\uDC00')]
+    public async Task Texts_that_nothing_can_hold_are_refused_wherever_they_are(char culprit)
+    {
+        var text = $"a{culprit}b";
+        var request = Request(Exit(0));
+        var error = await RefusedRequest(
+            request with
+            {
+                Labels = new Dictionary<string, string> { ["label"] = text },
+                Environment = new Dictionary<string, string> { ["VARIABLE"] = text },
+                Resources = new Resources { Gpus = [new Gpu { Device = text }] },
+                Inputs = [new StorageVolume { Type = text, Source = "/" + text, Target = "/" + text }],
+                ResultsDir = "/tmp/" + text,
+            },
+            "labels.label");
+        error.Problems.Select(p => p.Field).Should().Contain(
+            ["environment.VARIABLE", "resources.gpus[0].device", "inputs[0].type", "inputs[0].source", "inputs[0].target", "results_dir"]);
+    }
+
+    [Theory]
+    [InlineData("""["\ud800"]""")]
+    [InlineData("""{"\udc00": "x"}""")]
+    [InlineData("""["a\u0000b"]""")]
+    public async Task Parameters_that_nothing_can_hold_are_refused(string json)
+    {
+        var request = Request(Exit(0));
+        using var document = System.Text.Json.JsonDocument.Parse(json);
+        foreach (var name in request.EngineSpec.Params.Keys)
+        {
+            var parameters = new Dictionary<string, System.Text.Json.JsonElement>(request.EngineSpec.Params) { [name] = document.RootElement };
+            await RefusedRequest(request with { EngineSpec = request.EngineSpec with { Params = parameters } }, $"engine_spec.params.{name}");
+        }
+    }
+
     [Fact]
     public async Task A_request_without_ids_is_refused()
     {
