@@ -44,6 +44,9 @@ internal sealed class Execution : IDisposable
 
     public ExecutionId Id => Request.ExecutionId;
 
+    /// <summary>Whether a later process may take it over, so that what it needs is recorded; a temporary data directory is found by none.</summary>
+    public bool Recorded { get; init; }
+
     /// <summary>The execution in the backend; set once it is prepared.</summary>
     public IDriverExecution? Driver { get; set; }
 

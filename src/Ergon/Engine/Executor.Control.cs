@@ -134,7 +134,7 @@ public sealed partial class Executor
             if (execution.StopRequested.IsCompleted)
                 throw new ExecutorException(ErrorCode.InvalidState, $"Execution '{execution.Id}' is being stopped; it cannot be asked to {verb}.", execution.Id);
             await _engine.Calls.RunAsync(verb, execution.Id, to == ExecutionStatus.Paused ? driver.PauseAsync : driver.ResumeAsync, cancellationToken);
-            ExecutorStorage.SaveState(execution.Directory, execution.Info with { Status = to });
+            ExecutorStorage.SaveState(execution, execution.Info with { Status = to });
             if (to == ExecutionStatus.Paused) execution.Deadline?.Pause();
             else execution.Deadline?.Resume();
             execution.TryMove(to, type);

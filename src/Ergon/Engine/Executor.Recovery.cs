@@ -39,7 +39,7 @@ public sealed partial class Executor
         }
 
         var log = OutputLog.Open(ExecutorStorage.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, state.ToInfo(request, Name), log, directory, _engine.Events);
+        var execution = new Execution(request, state.ToInfo(request, Name), log, directory, _engine.Events) { Recorded = true };
         if (StatusRules.IsTerminal(state.Status)) RecoverConcluded(execution, state);
         else await RecoverActiveAsync(execution, cancellationToken);
     }

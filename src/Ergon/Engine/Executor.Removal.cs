@@ -92,7 +92,7 @@ public sealed partial class Executor
         try
         {
             execution.Release();
-            ExecutorStorage.Release(execution.Directory, execution.Info);
+            ExecutorStorage.Release(execution);
         }
         catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException)
         {

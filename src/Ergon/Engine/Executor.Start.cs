@@ -17,7 +17,7 @@ public sealed partial class Executor
         cancellationToken.ThrowIfCancellationRequested();
         var problems = new RequestProblems();
         var resolved = _validator.Validate(request, problems);
-        if (request.EngineSpec.Type == Name) ValidateByDriver(resolved, problems);
+        if (RequestTexts.Check(request, problems) && request.EngineSpec.Type == Name) ValidateByDriver(resolved, problems);
         problems.ThrowIfAny(request.ExecutionId);
 
         var begun = _time.GetTimestamp();
@@ -68,7 +68,7 @@ public sealed partial class Executor
 
         // The entry in the dictionary is the reservation: of two concurrent starts exactly one adds it.
         var log = OutputLog.Create(ExecutorStorage.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, info, log, directory, _engine.Events);
+        var execution = new Execution(request, info, log, directory, _engine.Events) { Recorded = Storage.Outlives };
         if (!_executions.TryAdd(request.ExecutionId, execution))
         {
             Interlocked.Decrement(ref _active);
@@ -131,7 +131,7 @@ public sealed partial class Executor
     {
         var started = _time.GetUtcNow();
         var info = execution.Info with { Status = ExecutionStatus.Running, StartedAt = started, Ports = ports };
-        ExecutorStorage.SaveState(execution.Directory, info);
+        ExecutorStorage.SaveState(execution, info);
         execution.TryMove(ExecutionStatus.Running, ExecutionEventType.Started, _ => info);
         Supervise(execution, execution.Request.Timeouts.Run);
     }

@@ -36,10 +36,13 @@ internal sealed class ExecutorStorage : IDisposable
         }
     }
 
+    /// <summary>Whether a later process finds this directory.</summary>
+    public bool Outlives => !_temporary;
+
     /// <summary>The directories of the executions that a former process left.</summary>
     public IReadOnlyList<string> ListDirectories() => Directory.GetDirectories(_root);
 
-    /// <summary>Makes the directory of a new execution and writes its request.</summary>
+    /// <summary>Makes the directory of a new execution, with its request if a later process may take it over.</summary>
     /// <exception cref="ExecutorException">
     /// <see cref="ErrorCode.ExecutionAlreadyStarted"/> when a former process left one; <see cref="ErrorCode.StorageFailed"/>.
     /// </exception>
@@ -59,6 +62,7 @@ internal sealed class ExecutorStorage : IDisposable
             CreatePrivateDirectory(directory);
             CreatePrivateDirectory(LogDirectory(directory));
             CreatePrivateDirectory(WorkDirectory(directory));
+            if (!Outlives) return;
             WriteAtomically(Path.Combine(directory, "request.json"), ErgonJson.SerializeRequest(request));
             SaveState(directory, info);
         }
@@ -75,9 +79,14 @@ internal sealed class ExecutorStorage : IDisposable
 
     public static string WorkDirectory(string directory) => Path.Combine(directory, "work");
 
-    /// <summary>Records the state, whole or not at all.</summary>
+    /// <summary>Records the state, whole or not at all, if a later process may take the execution over.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
-    public static void SaveState(string directory, ExecutionInfo info, bool released = false)
+    public static void SaveState(Execution execution, ExecutionInfo info, bool released = false)
+    {
+        if (execution.Recorded) SaveState(execution.Directory, info, released);
+    }
+
+    private static void SaveState(string directory, ExecutionInfo info, bool released = false)
     {
         try
         {
@@ -133,12 +142,12 @@ internal sealed class ExecutorStorage : IDisposable
     }
 
     /// <summary>Gives up log, result and request of a concluded execution, but remembers that it was.</summary>
-    public static void Release(string directory, ExecutionInfo info)
+    public static void Release(Execution execution)
     {
-        SaveState(directory, info, released: true);
-        Delete(LogDirectory(directory));
-        Delete(WorkDirectory(directory));
-        File.Delete(Path.Combine(directory, "result.json"));
+        SaveState(execution, execution.Info, released: true);
+        Delete(LogDirectory(execution.Directory));
+        Delete(WorkDirectory(execution.Directory));
+        File.Delete(Path.Combine(execution.Directory, "result.json"));
     }
 
     /// <summary>Deletes a directory of this executor; nothing happens when it is not there.</summary>

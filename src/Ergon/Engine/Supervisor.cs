@@ -5,6 +5,9 @@ namespace Ergon.Engine;
 /// <summary>Watches one started execution until it has ended: pumps its output, stops it when asked, concludes it.</summary>
 internal sealed class Supervisor(EngineContext engine, Execution execution, Action<Execution> concluded)
 {
+    // What is smaller than the rest of an execution in memory may stay there.
+    private const int SmallResult = 4096;
+
     /// <summary>Runs until the execution is terminal or detached; never throws.</summary>
     public async Task RunAsync()
     {
@@ -206,13 +209,15 @@ internal sealed class Supervisor(EngineContext engine, Execution execution, Acti
         }
     }
 
+    // Says whether the result can be had from the disk, and need not be kept in memory.
     private bool Record(ExecutionResult result, ExecutionInfo info)
     {
         try
         {
-            ExecutorStorage.SaveResult(execution.Directory, result);
-            ExecutorStorage.SaveState(execution.Directory, info);
-            return true;
+            var onDisk = execution.Recorded || result.Stdout.Bytes.Length + result.Stderr.Bytes.Length > SmallResult;
+            if (onDisk) ExecutorStorage.SaveResult(execution.Directory, result);
+            ExecutorStorage.SaveState(execution, info);
+            return onDisk;
         }
         catch (ExecutorException e)
         {
