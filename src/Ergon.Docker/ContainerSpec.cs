@@ -21,7 +21,7 @@ internal static class ContainerSpec
         return name.Length <= MaxNameLength ? name : "ergon-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 
-    public static CreateContainerParameters Create(ExecutionRequest request, DockerSpec spec, string executorId, bool useInit)
+    public static CreateContainerParameters Create(ExecutionRequest request, DockerSpec spec, string executorId)
     {
         // The client leaves out what is null, although its models do not say so.
         var parameters = new CreateContainerParameters
@@ -39,7 +39,7 @@ internal static class ContainerSpec
             AttachStdout = true,
             AttachStderr = true,
             Labels = LabelsOf(request, executorId),
-            HostConfig = HostConfigOf(request, spec, useInit),
+            HostConfig = HostConfigOf(request, spec),
         };
         AddPorts(parameters, request.Network);
         return parameters;
@@ -61,7 +61,7 @@ internal static class ContainerSpec
         return labels;
     }
 
-    private static HostConfig HostConfigOf(ExecutionRequest request, DockerSpec spec, bool useInit)
+    private static HostConfig HostConfigOf(ExecutionRequest request, DockerSpec spec)
     {
         var (resources, network) = (request.Resources, request.Network);
         var host = new HostConfig
@@ -72,7 +72,7 @@ internal static class ContainerSpec
             Privileged = spec.Privileged,
             SecurityOpt = ["no-new-privileges"],
             ReadonlyRootfs = spec.ReadOnlyRoot,
-            Init = useInit,
+            Init = spec.Init ?? true,
             PidsLimit = resources.Pids,
             NanoCPUs = (long)((resources.Cpu ?? 0) * 1e9),
             LogConfig = LogConfigOf(request.LogLimits),

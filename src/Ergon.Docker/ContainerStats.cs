@@ -29,7 +29,7 @@ internal static class ContainerStats
     {
         try
         {
-            var client = await engine.OpenAsync(cancellationToken);
+            var client = engine.Open();
             var progress = new SynchronousProgress<ContainerStatsResponse>(sample => samples.TryWrite(sample));
             await client.Containers.GetContainerStatsAsync(container, new ContainerStatsParameters { Stream = false, OneShot = true }, progress, cancellationToken);
             await client.Containers.GetContainerStatsAsync(container, new ContainerStatsParameters { Stream = true }, progress, cancellationToken);

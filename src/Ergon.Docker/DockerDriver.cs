@@ -15,14 +15,17 @@ public sealed class DockerDriver : IExecutionDriver
     private readonly TimeProvider _time;
     private readonly EngineConnection _engine;
     private readonly ImagePuller _images;
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly Task _connecting = Task.CompletedTask;
 
-    /// <summary>Creates a driver; it connects when it is first used.</summary>
+    /// <summary>Creates a driver; it connects when it is first used, unless the options ask for it earlier.</summary>
     public DockerDriver(DockerOptions? options = null, TimeProvider? timeProvider = null)
     {
         _options = options ?? new DockerOptions();
         _time = timeProvider ?? TimeProvider.System;
         _engine = new EngineConnection(_options, _time);
         _images = new ImagePuller(_engine, new RegistryCredentialStore(_options.RegistryCredentials, _options.ConfigDirectory));
+        if (_options.ConnectEarly) _connecting = Task.Run(() => _engine.TryConnectAsync(_disposed.Token));
     }
 
     /// <inheritdoc/>
@@ -65,8 +68,7 @@ public sealed class DockerDriver : IExecutionDriver
         var spec = DockerSpec.Read(request.EngineSpec, new RequestProblems());
         var image = ImageReference.Parse(spec.Image);
         if (spec.PullPolicy == PullPolicy.Always) await _images.PullAsync(image, spec.Platform, context.ReportProgress, cancellationToken);
-        var useInit = spec.Init ?? (await _engine.GetInfoAsync(cancellationToken)).InitBinary is { Length: > 0 };
-        var parameters = ContainerSpec.Create(request, spec, context.ExecutorId, useInit);
+        var parameters = ContainerSpec.Create(request, spec, context.ExecutorId);
         try
         {
             var id = await CreateAsync(parameters, spec, image, context, cancellationToken);
@@ -118,10 +120,12 @@ public sealed class DockerDriver : IExecutionDriver
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        await _disposed.CancelAsync();
+        await _connecting;
         _engine.Dispose();
-        return ValueTask.CompletedTask;
+        _disposed.Dispose();
     }
 
     private async Task<string> CreateAsync(CreateContainerParameters parameters, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)

@@ -139,15 +139,18 @@ internal sealed class DockerExecSession : IExecSession
     {
         if (_closed.IsCancellationRequested) throw new ObjectDisposedException(nameof(IExecSession));
 
-        // The connection may end a moment before the Engine has noted the exit code; nothing but asking again tells.
-        for (var attempt = 0; attempt < 100; attempt++)
-        {
-            var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), _closed.Token);
-            if (state is { Running: false, ExitCode: { } code }) return state.Pid == 0 && code == 126 ? ExitCodeOfUnrunnable((int)code) : (int)code;
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, _closed.Token);
-        }
+        // The connection may end a moment before the Engine has noted the exit code; it tells when it has.
+        if (await InspectAsync() is { } known) return known;
+        await ExecEnd.WaitAsync(_engine, _container, _exec, _closed.Token);
+        return await InspectAsync()
+            ?? throw new ExecutorException(ErrorCode.BackendFailed, "The Docker Engine closed the command's output but does not tell how it ended.", innerException: failure);
+    }
 
-        throw new ExecutorException(ErrorCode.BackendFailed, "The Docker Engine closed the command's output but does not tell how it ended.", innerException: failure);
+    private async Task<int?> InspectAsync()
+    {
+        var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), _closed.Token);
+        if (state is not { Running: false, ExitCode: { } code }) return null;
+        return state.Pid == 0 && code == 126 ? ExitCodeOfUnrunnable((int)code) : (int)code;
     }
 
     private void KeepBeginning(ReadOnlySpan<byte> bytes)

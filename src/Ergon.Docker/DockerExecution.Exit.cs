@@ -7,9 +7,6 @@ namespace Ergon.Docker;
 
 internal sealed partial class DockerExecution
 {
-    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(2);
-
     // How long after a job's end the Engine may take to note the event of it.
     private static readonly TimeSpan EventPatience = TimeSpan.FromSeconds(5);
 
@@ -52,8 +49,10 @@ internal sealed partial class DockerExecution
             try
             {
                 if (continuity == Continuity.Resumed) endedAway = !(await InspectAsync(cancellationToken)).State!.Running;
-                var client = await engine.OpenAsync(cancellationToken);
-                var answer = await client.Containers.WaitContainerAsync(container, cancellationToken);
+                var answer = await engine.Open().Containers.WaitContainerAsync(container, cancellationToken);
+
+                // A job that succeeded needs no explanation. (After an interruption there is more to ask, whatever the code.)
+                if (answer is { StatusCode: 0, Error: null } && continuity == Continuity.Unbroken) return (new DriverExit { ExitCode = 0 }, continuity);
                 var state = (await InspectAsync(cancellationToken)).State!;
                 if (state.Running) continue;
                 var exit = continuity == Continuity.Resumed && await DiedWithTheEngineAsync(state, cancellationToken)
@@ -69,31 +68,10 @@ internal sealed partial class DockerExecution
             catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
             {
                 continuity = Continuity.Resumed;
-                if (!await TryReconnectAsync(cancellationToken)) return (Lost($"It did not come back within {Duration.Format(options.ReconnectTimeout)}."), Continuity.Lost);
+                if (!await engine.Return.WaitAsync(cancellationToken)) return (Lost($"It did not come back within {Duration.Format(options.ReconnectTimeout)}."), Continuity.Lost);
                 _back.TrySetResult();
             }
         }
-    }
-
-    // Tries until the Engine answers again. Nothing tells when a dead Engine is back, so this is the one place that asks repeatedly.
-    private async Task<bool> TryReconnectAsync(CancellationToken cancellationToken)
-    {
-        var begun = time.GetTimestamp();
-        for (var wait = FirstRetry; time.GetElapsedTime(begun) < options.ReconnectTimeout; wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
-        {
-            await Task.Delay(wait, time, cancellationToken);
-            try
-            {
-                await engine.CallAsync("answer", (client, token) => client.System.PingAsync(token), cancellationToken);
-                return true;
-            }
-            catch (ExecutorException)
-            {
-                // Not yet.
-            }
-        }
-
-        return false;
     }
 
     // An Engine without live-restore kills its containers when it starts again: the exit code is then its doing, not the job's.

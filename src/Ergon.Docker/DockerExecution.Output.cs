@@ -34,9 +34,6 @@ internal sealed partial class DockerExecution
             complete = await TryFollowLogAsync(output, cancellationToken);
     }
 
-    private Task<MultiplexedStream> AttachStreamAsync(DockerClient client, CancellationToken cancellationToken) =>
-        client.Containers.AttachContainerAsync(container, new ContainerAttachParameters { Stream = true, Stdout = true, Stderr = true }, cancellationToken);
-
     // The Engine's own log goes on where the attached stream broke off, or where a former process of ours had come to.
     private async Task<bool> TryFollowLogAsync(IOutputSink output, CancellationToken cancellationToken)
     {
@@ -44,7 +41,7 @@ internal sealed partial class DockerExecution
         {
             // What comes with the very end may be missing in a log that is followed, so that an ended job's log is read once more.
             var ended = await EndedAsync(cancellationToken);
-            var client = await engine.OpenAsync(cancellationToken);
+            var client = engine.Open();
             var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = !ended, Timestamps = true };
             using var log = await client.Containers.GetContainerLogsAsync(container, parameters, cancellationToken);
             LogRest stdout = new(OutputStream.Stdout, output, _gaps), stderr = new(OutputStream.Stderr, output, _gaps);
@@ -69,7 +66,7 @@ internal sealed partial class DockerExecution
     private async Task<bool> TryResumeAsync(DateTimeOffset end, IOutputSink output, CancellationToken cancellationToken)
     {
         if (_waited.Task.IsCompleted && await _waited.Task == Continuity.Lost) return false;
-        if (!await TryReconnectAsync(cancellationToken)) return false;
+        if (!await engine.Return.WaitAsync(cancellationToken)) return false;
         try
         {
             var asked = time.GetUtcNow();

@@ -22,7 +22,7 @@ internal sealed partial class DockerExecution(
     public async ValueTask StartAsync(CancellationToken cancellationToken)
     {
         // Attached before the start, so that not even the first byte is missed.
-        _attached = await engine.CallAsync("attach to the container", AttachStreamAsync, cancellationToken);
+        _attached = await engine.AttachAsync(container, cancellationToken);
         try
         {
             await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(container, new ContainerStartParameters(), token), cancellationToken);

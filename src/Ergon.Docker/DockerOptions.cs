@@ -20,6 +20,12 @@ public sealed record DockerOptions
     /// <summary>The authority that signed the Engine's certificate. <see langword="null"/>: those that the system trusts.</summary>
     public X509Certificate2? CertificateAuthority { get; init; }
 
+    /// <summary>
+    /// Whether to begin to connect when the executor is made, so that the first execution does not wait for it. What fails then is tried again
+    /// with the first call, and reported there.
+    /// </summary>
+    public bool ConnectEarly { get; init; }
+
     /// <summary>How long one call to the Engine may take, apart from pulls, streams and waiting for the job.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(30);
 

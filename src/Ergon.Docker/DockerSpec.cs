@@ -34,7 +34,7 @@ public sealed record DockerSpec
     /// <summary>The host name inside.</summary>
     public string? Hostname { get; init; }
 
-    /// <summary>Whether a tiny init is the first process: it reaps orphans and lets signals end a job that does not handle them. <see langword="null"/>: if the Engine has one.</summary>
+    /// <summary>Whether a tiny init is the first process: it reaps orphans and lets signals end a job that does not handle them. <see langword="null"/>: it is.</summary>
     public bool? Init { get; init; }
 
     /// <summary>What asks the job to stop. <see langword="null"/>: what the image says, else SIGTERM.</summary>

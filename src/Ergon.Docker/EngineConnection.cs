@@ -1,62 +1,78 @@
 using Docker.DotNet;
-using Docker.DotNet.Models;
 
 namespace Ergon.Docker;
 
 /// <summary>
-/// The connection to one Engine: found when first needed, its API version negotiated, every call with a deadline and with errors that
-/// say what to do.
+/// The connection to one Engine: found when first needed, every call with a deadline and with errors that say what to do.
 /// </summary>
-internal sealed class EngineConnection(DockerOptions options, TimeProvider time) : IDisposable
+internal sealed class EngineConnection : IDisposable
 {
-    // The newest version whose meaning this driver knows; an older Engine is spoken to in its own.
-    private static readonly System.Version Newest = new(1, 47);
-    private static readonly System.Version Oldest = new(1, 40);
-
-    private readonly SemaphoreSlim _opening = new(1, 1);
+    private readonly DockerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Lock _opening = new();
+    private EngineTransport? _transport;
     private DockerClient? _client;
-    private SystemInfoResponse? _info;
+
+    public EngineConnection(DockerOptions options, TimeProvider time)
+    {
+        (_options, _time) = (options, time);
+        Address = options.Endpoint?.ToString() ?? "the default Docker endpoint";
+        Return = new EngineReturn(this, options.ReconnectTimeout, time);
+    }
 
     /// <summary>The Engine's address, for messages.</summary>
-    public string Address { get; private set; } = options.Endpoint?.ToString() ?? "the default Docker endpoint";
+    public string Address { get; private set; }
+
+    /// <summary>Tells those who lost the Engine when it is back.</summary>
+    public EngineReturn Return { get; }
 
     /// <summary>The client, for streams that live as long as their execution.</summary>
-    /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/>.</exception>
-    public async ValueTask<DockerClient> OpenAsync(CancellationToken cancellationToken)
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/> when there is no endpoint that could be called.</exception>
+    public DockerClient Open()
     {
         if (Volatile.Read(ref _client) is { } open) return open;
-        await _opening.WaitAsync(cancellationToken);
-        try
+        lock (_opening)
         {
             if (_client is { } opened) return opened;
-            var client = await NegotiateAsync(cancellationToken);
+            var endpoint = FindEndpoint();
+            Address = endpoint.ToString();
+            _transport = new EngineTransport(endpoint);
+            var client = Build(endpoint, _transport);
             Volatile.Write(ref _client, client);
             return client;
         }
-        finally
+    }
+
+    /// <summary>Connects for those who call later; what fails is tried again by them.</summary>
+    public async Task TryConnectAsync(CancellationToken cancellationToken)
+    {
+        try
         {
-            _opening.Release();
+            await CallAsync("answer", (_, token) => _transport!.ConnectAsync(token), cancellationToken);
+        }
+        catch (Exception e) when (e is ExecutorException or OperationCanceledException)
+        {
+            // The first real call reports it.
         }
     }
 
-    /// <summary>What the Engine says of itself; asked once.</summary>
-    /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/>.</exception>
-    public async ValueTask<SystemInfoResponse> GetInfoAsync(CancellationToken cancellationToken) =>
-        _info ??= await CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
+    /// <summary>Attaches to the output of a container.</summary>
+    public Task<MultiplexedStream> AttachAsync(string container, CancellationToken cancellationToken) =>
+        CallAsync("attach to the container", (_, token) => _transport!.AttachAsync(container, token), cancellationToken);
 
     /// <summary>Makes a call with the call timeout.</summary>
     /// <exception cref="ExecutorException">What <see cref="EngineErrors"/> makes of the failure.</exception>
     public async Task<T> CallAsync<T>(string what, Func<DockerClient, CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(options.CallTimeout, time);
+        using var deadline = new CancellationTokenSource(_options.CallTimeout, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return await call(await OpenAsync(linked.Token), linked.Token);
+            return await call(Open(), linked.Token);
         }
         catch (Exception e) when (e is not ExecutorException && !cancellationToken.IsCancellationRequested)
         {
-            throw EngineErrors.Translate(e, what, Address, deadline.IsCancellationRequested ? options.CallTimeout : null);
+            throw EngineErrors.Translate(e, what, Address, deadline.IsCancellationRequested ? _options.CallTimeout : null);
         }
     }
 
@@ -66,38 +82,24 @@ internal sealed class EngineConnection(DockerOptions options, TimeProvider time)
 
     public void Dispose()
     {
+        Return.Dispose();
+        _transport?.Dispose();
         _client?.Dispose();
-        _opening.Dispose();
     }
 
-    private async Task<DockerClient> NegotiateAsync(CancellationToken cancellationToken)
-    {
-        var endpoint = FindEndpoint();
-        Address = endpoint.ToString();
-        using var unversioned = Builder(endpoint).Build();
-        var version = await unversioned.System.GetVersionAsync(cancellationToken);
-        if (!System.Version.TryParse(version.APIVersion, out var offered) || offered < Oldest)
-        {
-            throw new ExecutorException(
-                ErrorCode.BackendUnavailable,
-                $"The Docker Engine at {Address} speaks API {version.APIVersion}; {Oldest} or newer is needed. Install Docker Engine 19.03 or newer.");
-        }
-
-        return Builder(endpoint).WithApiVersion(offered < Newest ? offered : Newest).Build();
-    }
-
-    private DockerClientBuilder Builder(Uri endpoint)
+    private DockerClient Build(Uri endpoint, EngineTransport transport)
     {
         // The deadlines are ours: one that also covers streams and waiting would cut them off.
         var builder = new DockerClientBuilder().WithEndpoint(endpoint).WithTimeout(Timeout.InfiniteTimeSpan);
-        return endpoint.Scheme is "tcp" or "https" && TlsAuthentication.Find(options) is { } tls ? builder.WithAuthProvider(tls) : builder;
+        if (endpoint.Scheme is "tcp" or "https" && TlsAuthentication.Find(_options) is { } tls) builder = builder.WithAuthProvider(tls);
+        return builder.WithTransportOptions(transport, transport).Build();
     }
 
     private Uri FindEndpoint()
     {
         try
         {
-            var endpoint = options.Endpoint ?? new DockerConfig().GetEndpoint();
+            var endpoint = _options.Endpoint ?? new DockerConfig().GetEndpoint();
             if (endpoint.Scheme is "unix" or "npipe" or "tcp" or "http" or "https") return endpoint;
             throw new ExecutorException(
                 ErrorCode.BackendUnavailable,

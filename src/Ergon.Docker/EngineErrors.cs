@@ -8,6 +8,9 @@ namespace Ergon.Docker;
 /// <summary>Turns what the client throws into errors that say what happened, why, and what to do.</summary>
 internal static class EngineErrors
 {
+    // What Engines call the init process that they put before a job.
+    private const string InitBinary = "docker-init";
+
     public static ExecutorException Translate(Exception e, string what, string address, TimeSpan? timeout = null) => e switch
     {
         ExecutorException known => known,
@@ -18,7 +21,7 @@ internal static class EngineErrors
             innerException: e),
         _ => new ExecutorException(
             ErrorCode.BackendUnavailable,
-            $"The Docker Engine at {address} cannot be reached: {Innermost(e).Message}. {Remedy(e, address)}",
+            $"The Docker Engine at {address} cannot be reached: {Why(e, address)}. {Remedy(e, address)}",
             innerException: e),
     };
 
@@ -62,6 +65,8 @@ internal static class EngineErrors
             _ when Says("storage-opt") => NotSupported(
                 "resources.disk", $"needs a storage driver with quotas: overlay2 on xfs mounted with pquota, btrfs or zfs. Leave it out, or change the Engine's storage. (The Engine says: {message})"),
             _ when Says("no command specified") => NoCommand(),
+            _ when Says(InitBinary) => NotSupported(
+                SpecParameters.Field("init"), $"needs an init process on the Engine's machine, which it does not find. Install it (Debian: 'apt-get install tini'), or set it to false. (The Engine says: {message})"),
             _ when Says("could not select device driver") => NotSupported(
                 "resources.gpus", $"needs NVIDIA's container toolkit on the Engine's machine. Install it, or ask for no GPU. (The Engine says: {message})"),
             _ when Says("adding custom device") => NotSupported(
@@ -81,12 +86,20 @@ internal static class EngineErrors
     public static int? ExitCodeOfUnrunnable(string message)
     {
         bool Says(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
-        if ((!Says("exec") && !Says("starting container process")) || Says("chdir to cwd")) return null;
+        if ((!Says("exec") && !Says("starting container process")) || Says("chdir to cwd") || Says(InitBinary)) return null;
         if (Says("executable file not found") || (Says("no such file or directory") && (Says("stat ") || Says("exec:") || Says("exec "))) || Says("not a directory")) return 127;
         return Says("permission denied") || Says("is a directory") || Says("exec format error") ? 126 : null;
     }
 
     private static Exception Innermost(Exception e) => e.InnerException is { } inner ? Innermost(inner) : e;
+
+    // What the system calls a socket that is not there is "Cannot assign requested address".
+    private static string Why(Exception e, string address) => Innermost(e) switch
+    {
+        SocketException { SocketErrorCode: SocketError.AddressNotAvailable } when address.StartsWith("unix:", StringComparison.Ordinal) => "there is no such socket",
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "nobody listens there",
+        var inner => inner.Message.TrimEnd('.'),
+    };
 
     private static string Remedy(Exception e, string address) => Innermost(e) switch
     {

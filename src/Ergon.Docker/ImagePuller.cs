@@ -20,7 +20,7 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
         report(new PrepareProgress(step));
         var auth = ToAuth(await credentials.FindAsync(reference.Registry, cancellationToken));
         var progress = new PullProgress(step, report);
-        var client = await engine.OpenAsync(cancellationToken);
+        var client = engine.Open();
         try
         {
             var parameters = new ImagesCreateParameters { FromImage = reference.Name, Tag = reference.Version, Platform = platform };

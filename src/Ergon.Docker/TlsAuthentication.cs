@@ -55,7 +55,7 @@ internal sealed class TlsAuthentication(X509Certificate2? client, X509Certificat
     public HttpMessageHandler ConfigureHandler(HttpMessageHandler handler)
     {
         var certificates = client is null ? [] : new X509CertificateCollection { client };
-        switch (handler)
+        switch (handler is DelegatingHandler { InnerHandler: { } inner } ? inner : handler)
         {
             case SocketsHttpHandler sockets:
                 sockets.SslOptions.ClientCertificates = certificates;

@@ -115,6 +115,17 @@ public sealed class HardeningTests : DockerTests
     }
 
     [Fact]
+    public async Task An_engine_without_an_init_is_told_from_a_command_that_is_not_there()
+    {
+        await using var engine = await OwnEngine.StartAsync(Token, "--init-path=/no/such/docker-init");
+        var options = new DockerOptions { Endpoint = engine.Endpoint };
+        var error = await RefusalAsync(ErrorCode.NotSupported, Shell("true"), options);
+        error.Problems.Should().ContainSingle().Which.Field.Should().Be("engine_spec.params.init");
+        error.Message.Should().Contain("apt-get install tini");
+        (await RunAsync(Shell("exit 3") with { Init = false }, options)).ExitCode.Should().Be(3);
+    }
+
+    [Fact]
     public async Task An_init_is_the_first_process_unless_the_spec_says_otherwise()
     {
         const string script = "cat /proc/1/cmdline | tr '\\0' ' '";

@@ -104,6 +104,6 @@ public sealed class ResourceTests : DockerTests
     private static global::Docker.DotNet.Models.HostConfig HostConfigOf(Resources resources)
     {
         var spec = Shell("true");
-        return ContainerSpec.Create(Request(spec) with { Resources = resources }, spec, "executor", useInit: true).HostConfig!;
+        return ContainerSpec.Create(Request(spec) with { Resources = resources }, spec, "executor").HostConfig!;
     }
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -16,6 +17,7 @@ public sealed class EndpointTests : DockerTests
     {
         var error = await RefusalAsync(ErrorCode.BackendUnavailable, Request(Shell("true")), new DockerOptions { Endpoint = new Uri("unix:///no/such/docker.sock") });
         error.Message.Should().Contain("unix:///no/such/docker.sock").And.Contain("systemctl start docker").And.Contain("apt-get install docker.io").And.Contain("DOCKER_HOST");
+        error.Message.Should().Contain("there is no such socket").And.NotContain("assign");
         error.IsTransient.Should().BeTrue();
     }
 
@@ -38,11 +40,44 @@ public sealed class EndpointTests : DockerTests
     public async Task An_engine_that_does_not_answer_is_given_up_after_the_call_timeout()
     {
         var socket = Path.Combine(NewDirectory(), "docker.sock");
-        using var listener = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
-        listener.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(socket));
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(socket));
         listener.Listen();
         var options = new DockerOptions { Endpoint = new Uri($"unix://{socket}"), CallTimeout = TimeSpan.FromMilliseconds(300) };
         (await RefusalAsync(ErrorCode.BackendUnavailable, Request(Shell("true")), options)).Message.Should().Contain("within 300ms");
+    }
+
+    [Theory]
+    [InlineData("Api-Version: 1.39\r\n", "speaks API 1.39; 1.40 or newer")]
+    [InlineData("", "no Docker Engine")]
+    public async Task What_is_too_old_or_no_engine_at_all_is_said(string header, string said)
+    {
+        var socket = Path.Combine(NewDirectory(), "docker.sock");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(socket));
+        listener.Listen();
+        var answering = AnswerOnceAsync(listener, $"HTTP/1.1 200 OK\r\n{header}Content-Length: 2\r\n\r\nOK");
+        var error = await RefusalAsync(ErrorCode.BackendUnavailable, Request(Shell("true")), new DockerOptions { Endpoint = new Uri($"unix://{socket}") });
+        error.Message.Should().Contain(socket).And.Contain(said);
+        (await answering).Should().StartWith("GET /_ping ");
+    }
+
+    [Fact]
+    public async Task Connecting_early_to_nothing_is_reported_by_the_first_call()
+    {
+        var options = new DockerOptions { Endpoint = new Uri("unix:///no/such/docker.sock"), ConnectEarly = true };
+        (await RefusalAsync(ErrorCode.BackendUnavailable, Request(Shell("true")), options)).Message.Should().Contain("/no/such/docker.sock");
+    }
+
+    [Fact]
+    public async Task An_executor_that_connects_early_can_be_disposed_before_it_has()
+    {
+        var socket = Path.Combine(NewDirectory(), "docker.sock");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(socket));
+        listener.Listen();
+        var executor = DockerExecutor.Create(new DockerOptions { Endpoint = new Uri($"unix://{socket}"), ConnectEarly = true, CallTimeout = TimeSpan.FromHours(1) });
+        await executor.DisposeAsync().AsTask().WaitAsync(Token);
     }
 
     [Fact]
@@ -93,6 +128,16 @@ public sealed class EndpointTests : DockerTests
         var fingerprint = await FingerprintAsync();
         fingerprint.Available.Should().BeFalse();
         fingerprint.Problems.Single().Remedy.Should().Contain("DOCKER_HOST");
+    }
+
+    // Returns what was asked.
+    private async Task<string> AnswerOnceAsync(Socket listener, string answer)
+    {
+        using var connection = await listener.AcceptAsync(Token);
+        var request = new byte[4096];
+        var length = await connection.ReceiveAsync(request, Token);
+        await connection.SendAsync(Encoding.ASCII.GetBytes(answer), Token);
+        return Encoding.ASCII.GetString(request, 0, length);
     }
 
     private static async Task<ExecutorFingerprint> FingerprintAsync()
