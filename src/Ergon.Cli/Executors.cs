@@ -13,6 +13,7 @@ internal static class Executors
     {
         "docker" => DockerExecutor.Create(new DockerOptions
         {
+            ConnectEarly = true,
             Policy = new DockerPolicy { AllowHostNetwork = true },
         }),
         "process" => ProcessExecutor.Create(new ProcessOptions { AllowHostNetwork = true, AllowedUsers = ["*"] }),

@@ -12,6 +12,9 @@ var root = new RootCommand("Runs jobs in isolation: in Docker containers, or in 
     CompletionCommand.Create(),
 };
 
+// Without a word there is nothing to do but to tell what there is.
+if (args.Length == 0) own = ["--help"];
+
 // '@name' is not replaced by a file's content.
 var parsed = root.Parse(own, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count > 0)

@@ -12,7 +12,16 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
     // What is not kept cannot be shown: a command line shows all of it, within reason.
     private const long ShownBytes = 4L << 30;
 
+    // More than any machine has; a slip of the finger must not become a huge request.
+    private const int MaxGpus = 64;
+
     private readonly RequestProblems _problems = new();
+
+    /// <summary>Whether nobody named the executor, so that it was chosen here.</summary>
+    public bool ExecutorChosen { get; private set; }
+
+    /// <summary>Whether nobody named the directory of the results, so that it was chosen here.</summary>
+    public bool ResultsDirChosen { get; private set; }
 
     /// <summary>Builds the request; its engine spec names the executor to use.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/> with everything that is wrong.</exception>
@@ -39,7 +48,8 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
         // What a wrong file says about the executor is not known; of the rest, everything that is wrong is said at once.
         if (given is not null) request = request with { EngineSpec = EngineSpec(given.EngineSpec) };
         _problems.ThrowIfAny();
-        if (request.Outputs.Count > 0 && request.ResultsDir is null)
+        ResultsDirChosen = request.Outputs.Count > 0 && request.ResultsDir is null;
+        if (ResultsDirChosen)
             request = request with { ResultsDir = Path.GetFullPath(Path.Combine("ergon-results", request.ExecutionId.Value)) };
         return request;
     }
@@ -70,13 +80,14 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
     private Resources Resources(Resources resources, FlagParser flags)
     {
         var gpus = flags.Count("--gpus", parsed.GetValue(options.Gpus));
+        if (gpus > MaxGpus) _problems.Invalid("--gpus", $"'{gpus}' is too many; give at most {MaxGpus}.");
         return resources with
         {
             Cpu = flags.Number("--cpus", parsed.GetValue(options.Cpus)) ?? resources.Cpu,
             Memory = flags.Size("--memory", parsed.GetValue(options.Memory)) ?? resources.Memory,
             Disk = flags.Size("--disk", parsed.GetValue(options.Disk)) ?? resources.Disk,
             Pids = flags.Count("--pids", parsed.GetValue(options.Pids)) ?? resources.Pids,
-            Gpus = gpus is { } count ? [.. Enumerable.Repeat(new Gpu(), Math.Min(count, 64))] : resources.Gpus,
+            Gpus = gpus is { } count ? [.. Enumerable.Repeat(new Gpu(), Math.Min(count, MaxGpus))] : resources.Gpus,
         };
     }
 
@@ -112,7 +123,11 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
         var asked = parsed.GetValue(options.Executor);
         if (asked is null or Undecided) asked = type;
         var hasImage = parameters.ContainsKey("image");
-        if (asked == Undecided) asked = hasImage ? "docker" : "process";
+        ExecutorChosen = asked == Undecided;
+
+        // An image is a demand that only Docker can meet: without an Engine that is an error, and never another executor. Without an image
+        // there is nothing to run in a container.
+        if (ExecutorChosen) asked = hasImage ? "docker" : "process";
         if (asked == "process" && hasImage) _problems.Invalid("--image", "needs an executor with images: leave out '--executor process', or leave out the image.");
         if (asked == "process" && parameters.ContainsKey("pull_policy")) _problems.Invalid("--pull", "needs an image (--image).");
         if (asked == "docker" && !hasImage) _problems.Invalid("--image", "is missing: name the image to run in, such as --image busybox, or use '--executor process'.");

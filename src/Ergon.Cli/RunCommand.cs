@@ -32,13 +32,14 @@ internal static class RunCommand
         var talkative = !json && !quiet && !Console.IsErrorRedirected;
         try
         {
-            var request = await new RequestBuilder(parsed, options).BuildAsync();
-            if (talkative) await Console.Error.WriteLineAsync($"ergon: running with '{request.EngineSpec.Type}'");
+            var builder = new RequestBuilder(parsed, options);
+            var request = await builder.BuildAsync();
+            if (talkative && builder.ExecutorChosen) await Console.Error.WriteLineAsync($"ergon: running with '{request.EngineSpec.Type}'");
             await using var executor = Executors.Create(request.EngineSpec.Type);
             await using var session = new RunSession(executor, request, json);
             await using var progress = talkative ? PullProgress.Begin(executor, request.ExecutionId) : null;
             var code = await session.RunAsync(started: progress is null ? null : progress.DisposeAsync);
-            if (!quiet && !json && session.Result is { } result) await ExplainAsync(result, request);
+            if (!quiet && !json && session.Result is { } result) await ExplainAsync(result, request, builder.ResultsDirChosen);
             return code;
         }
         catch (ExecutorException e)
@@ -48,13 +49,13 @@ internal static class RunCommand
         }
     }
 
-    // What the exit code and the job's own output do not say.
-    private static async Task ExplainAsync(ExecutionResult result, ExecutionRequest request)
+    // What the exit code and the job's own output do not say. It is told also in a log file, which nobody can ask.
+    private static async Task ExplainAsync(ExecutionResult result, ExecutionRequest request, bool resultsDirChosen)
     {
         if (result.Error is { } error && result.Reason != TerminationReason.Cancelled) await Console.Error.WriteLineAsync($"ergon: {error}");
         var kept = request.LogLimits.MaxBytesPerStream;
         if (result.Stdout.TotalBytes > kept || result.Stderr.TotalBytes > kept)
-            await Console.Error.WriteLineAsync($"ergon: Of each stream only the first {ByteSize.Format(kept)} were kept and shown.");
-        if (request.Outputs.Count > 0) await Console.Error.WriteLineAsync($"ergon: The outputs are in {request.ResultsDir}.");
+            await Console.Error.WriteLineAsync($"ergon: Of each stream only the first {ByteSize.Format(kept)} were kept and shown (log_limits.max_bytes_per_stream).");
+        if (resultsDirChosen) await Console.Error.WriteLineAsync($"ergon: The outputs are in {request.ResultsDir}.");
     }
 }

@@ -1,3 +1,7 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
 namespace Ergon.Cli.Tests;
 
 public sealed class DockerTests
@@ -28,6 +32,27 @@ public sealed class DockerTests
     }
 
     [Fact]
+    public async Task Ctrl_C_during_a_pull_ends_it_at_once_and_leaves_nothing()
+    {
+        using var temp = new ScratchDirectory();
+        using var silentRegistry = new TcpListener(IPAddress.Loopback, 0);
+        silentRegistry.Start();
+        var image = $"{silentRegistry.LocalEndpoint}/image:1";
+        await using var running = new ErgonCommand("run", "--image", image, "--", "true") { Environment = Host() }.With("TMPDIR", temp.FullPath).Start();
+        using var pulling = await silentRegistry.AcceptSocketAsync(TestContext.Current.CancellationToken);
+
+        running.Send(Signal.Interrupt);
+
+        var begun = Stopwatch.StartNew();
+        var outcome = await running.WaitAsync();
+        outcome.ExitCode.Should().Be(130);
+        outcome.Text.Should().BeEmpty();
+        outcome.Error.Should().BeEmpty();
+        begun.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(10));
+        temp.Entries.Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task An_image_that_does_not_exist_is_an_error_of_ergons()
     {
         var outcome = await new ErgonCommand("run", "--image", "no-such-image:ever", "--pull", "never", "--", "true") { Environment = Host() }.RunAsync();
@@ -45,7 +70,7 @@ public sealed class DockerTests
         }.RunAsync();
 
         outcome.ExitCode.Should().Be(125);
-        outcome.Error.Should().StartWith("ergon: ").And.Contain("/no/such/docker.sock");
+        outcome.Error.Should().StartWith("ergon: ").And.Contain("/no/such/docker.sock").And.Contain("no such socket").And.Contain("systemctl start docker");
     }
 
     private static ErgonCommand InContainer(params string[] command) =>

@@ -62,6 +62,21 @@ public sealed class ExitTests
     }
 
     [Fact]
+    public async Task The_second_Ctrl_C_kills_also_when_nobody_reads_the_output()
+    {
+        using var scratch = new ScratchDirectory();
+        const string script = "trap 'touch /marks/asked' TERM; echo begins > /marks/ready; while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done";
+        await using var running = Sh(script, "--stop-grace", "10m", "-v", $"{scratch.FullPath}:/marks").Start();
+
+        await scratch.WaitForAsync("ready");
+        running.Send(Signal.Interrupt);
+        await scratch.WaitForAsync("asked");
+        running.Send(Signal.Interrupt);
+
+        (await running.WaitForExitAsync()).Should().Be(130);
+    }
+
+    [Fact]
     public async Task A_terminated_ergon_stops_its_job_and_ends_as_terminated()
     {
         await using var running = Sh("echo ready; exec sleep 600").Start();

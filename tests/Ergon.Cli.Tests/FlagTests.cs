@@ -79,6 +79,7 @@ public sealed class FlagTests
     [InlineData("--image=busybox", "--image")]
     [InlineData("--pull=always", "--pull")]
     [InlineData("--network=bridges", "bridge")]
+    [InlineData("--gpus=65", "at most 64")]
     public async Task A_flag_that_cannot_be_honoured_is_refused_with_what_to_do(string flag, string hint)
     {
         var outcome = await Sh("echo never", flag).RunAsync();
@@ -114,6 +115,16 @@ public sealed class FlagTests
         outcome.ExitCode.Should().Be(0);
         foreach (var word in new[] { "--executor", "--image", "--memory", "--stop-grace", "SRC:DST[:ro]", "--results", "124", "125" })
             outcome.Text.Should().Contain(word);
+    }
+
+    [Fact]
+    public async Task Ergon_alone_shows_its_help()
+    {
+        var outcome = await new ErgonCommand().RunAsync();
+
+        outcome.ExitCode.Should().Be(0);
+        outcome.Text.Should().Contain("run").And.Contain("doctor");
+        outcome.Error.Should().BeEmpty();
     }
 
     [Fact]

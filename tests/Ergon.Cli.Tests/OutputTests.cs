@@ -92,13 +92,29 @@ public sealed class OutputTests
     public async Task Diagnostics_are_only_for_a_terminal()
     {
         using var scratch = new ScratchDirectory();
-        var run = $"{ErgonCommand.File} run --executor process";
-        var onTerminal = scratch.Write("on", $"{run} -- true\n{run} --quiet -- true\n{run} --json -- true\n");
+        var run = $"{ErgonCommand.File} run";
+        var onTerminal = scratch.Write("on", $"{run} -- true\n{run} --quiet -- true\n{run} --json -- true\n{run} --executor process -- true\n");
 
         // script(1) gives a terminal; what is shown on it comes out of its stdout.
         var shown = await ShellAsync($"script -qec 'sh {onTerminal}' /dev/null");
 
-        shown.Split("ergon: running with 'process'").Length.Should().Be(2, "only the first run may speak, but this was shown: {0}", shown);
+        shown.Split("ergon: running with 'process'").Length.Should().Be(2, "only the first run chose and may speak, but this was shown: {0}", shown);
+    }
+
+    [Fact]
+    public async Task Output_that_a_limit_cuts_off_is_told()
+    {
+        using var scratch = new ScratchDirectory();
+        var file = scratch.Write("job.yaml", "log_limits:\n  max_bytes_per_stream: 3\n");
+
+        var cut = await Sh("printf 12345", "-f", file).RunAsync();
+        cut.Text.Should().Be("123");
+        cut.Error.Should().StartWith("ergon: Of each stream only the first 3").And.Contain("log_limits.max_bytes_per_stream");
+        (await Sh("printf 123", "-f", file).RunAsync()).Error.Should().BeEmpty();
+        (await Sh("printf 12345", "-f", file, "--quiet").RunAsync()).Error.Should().BeEmpty();
+        var json = await Sh("printf 12345", "-f", file, "--json").RunAsync();
+        json.Error.Should().BeEmpty();
+        ErgonJson.ParseResult(json.Output).Stdout.Truncated.Should().BeTrue();
     }
 
     internal static ErgonCommand Sh(string script, params string[] flags) =>
