@@ -8,8 +8,6 @@ namespace Ergon.Images.Layers;
 /// </summary>
 internal sealed class MergedLayers
 {
-    private static readonly string[] KeptAttributes = ["user.", "security.", "trusted."];
-
     private readonly IReadOnlyList<ImageLayer> _layers;
     private readonly TarLimits _limits;
     private readonly Dictionary<ContentPlace, FileNode> _contents = [];
@@ -125,6 +123,6 @@ internal sealed class MergedLayers
         Size = node.Size,
         DeviceMajor = node.DeviceMajor,
         DeviceMinor = node.DeviceMinor,
-        ExtendedAttributes = [.. node.ExtendedAttributes.Where(a => KeptAttributes.Any(p => a.Name.StartsWith(p, StringComparison.Ordinal)))],
+        ExtendedAttributes = BlockImageAttributes.Keep(node.ExtendedAttributes),
     };
 }

@@ -18,7 +18,7 @@ internal static class SquashfsBuilder
     public static async Task BuildAsync(string path, Func<TarWriter, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         Exception? failure = null;
-        var complete = false;
+        var (complete, gaveUp) = (false, false);
         var errors = new StringBuilder();
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var command = Cli.Wrap(Program)
@@ -27,17 +27,17 @@ internal static class SquashfsBuilder
             .WithStandardErrorPipe(PipeTarget.ToDelegate(line => { if (errors.Length < 4096) errors.AppendLine(line); }))
             .WithStandardInputPipe(PipeSource.Create(async (input, token) =>
             {
+                using var writer = new TarWriter(input);
                 try
                 {
-                    using var writer = new TarWriter(input);
                     await write(writer, token);
                     complete = true;
                 }
                 catch (Exception e)
                 {
                     // Kept here, since what remains of the archive must not become an image, whatever the program makes of it.
-                    failure = e;
-                    if (e is not IOException) await abandoned.CancelAsync();
+                    (failure, gaveUp) = (e, writer.StreamFailed);
+                    if (!gaveUp) await abandoned.CancelAsync();
                 }
             }));
         var code = await RunAsync(command, () => failure is not null, abandoned.Token, cancellationToken);
@@ -45,7 +45,7 @@ internal static class SquashfsBuilder
 
         // A program that gives up closes its input: then what it says is the reason, not the broken pipe.
         var said = errors.ToString().Trim();
-        if (failure is not null && (failure is not IOException || code is null or 0)) throw Translate(failure);
+        if (failure is not null && !gaveUp) throw Translate(failure);
         throw new ExecutorException(ErrorCode.BackendFailed, $"{Program} could not make a block image: {(said.Length > 0 ? said : $"it ended with {code}")}. Is the disk full?", innerException: failure);
     }
 

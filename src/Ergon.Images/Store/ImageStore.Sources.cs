@@ -1,3 +1,4 @@
+using Ergon.Images.Files;
 using Ergon.Images.Sources;
 
 namespace Ergon.Images.Store;
@@ -14,6 +15,8 @@ internal sealed partial class ImageStore
             case ImageSourceKind.DockerDaemon:
                 return await FromEngineAsync(source, source.Id ?? source.Reference!.ToString(), platform, report, cancellationToken)
                     ?? throw Unavailable(source.Text, $"is not on the Docker Engine for {platform}. Pull it there ('docker pull'), or take it from the registry (docker://REFERENCE).", null);
+            case ImageSourceKind.RootDirectory:
+                return await FromDirectoryAsync(source, report, cancellationToken);
             case ImageSourceKind.Registry:
                 return await FromRegistryAsync(source, policy, platform, report, cancellationToken);
             default:
@@ -51,6 +54,35 @@ internal sealed partial class ImageStore
             return Directory.Exists(path) ? new DirectoryFiles(path) : throw new DirectoryNotFoundException($"There is no directory {path}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unavailable(source.Text, $"cannot be read: {e.Message}", e);
+        }
+    }
+
+    private async Task<ImageLease> FromDirectoryAsync(ImageSource source, Action<PrepareProgress> report, CancellationToken cancellationToken)
+    {
+        var (path, options) = (source.Path!, new DirectoryImageOptions { IsRoot = true, MaxBytes = _options.MaxImageBytes });
+        var fingerprint = await FingerprintAsync(source, options, cancellationToken);
+        if (_cache.TryLease(fingerprint) is { } known) return known;
+        using var making = await Linux.FileLock.TakeAsync(_cache.LockPath(fingerprint), cancellationToken);
+        if (_cache.TryLease(fingerprint) is { } made) return made;
+        var step = BuildStep(source.Text);
+        report(new PrepareProgress(step));
+        return await BuildAsync(source.Text, fingerprint, new ImageConfiguration(), async temporary =>
+        {
+            await DirectoryImage.BuildAsync(path, temporary, options, Throttle(step, "Writing", 0, report), cancellationToken);
+            if (await FingerprintAsync(source, options, cancellationToken) != fingerprint)
+                throw new InvalidDataException($"{path} changed while it was read. Let nobody write into it until the execution has started.");
+        });
+    }
+
+    private static async Task<string> FingerprintAsync(ImageSource source, DirectoryImageOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await DirectoryImage.FingerprintAsync(source.Path!, options, cancellationToken);
+        }
+        catch (IOException e)
         {
             throw Unavailable(source.Text, $"cannot be read: {e.Message}", e);
         }

@@ -64,6 +64,14 @@ internal sealed partial class ImageStore : IAsyncDisposable
             cancellationToken);
     }
 
+    /// <summary>Has a directory of the host ready to be booted from; it is looked at every time, and read when it has changed.</summary>
+    /// <param name="path">The directory, which is a root file system.</param>
+    /// <param name="report">Takes progress; returns at once.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ExecutorException">As of <see cref="GetAsync"/>.</exception>
+    public ValueTask<ImageLease> FromDirectoryAsync(string path, Action<PrepareProgress> report, CancellationToken cancellationToken) =>
+        GetAsync("rootfs:" + path, PullPolicy.Missing, null, report, cancellationToken);
+
     public ValueTask DisposeAsync()
     {
         _engine.Dispose();
@@ -95,19 +103,28 @@ internal sealed partial class ImageStore : IAsyncDisposable
         // Others may make the same image under another name, or in another process.
         using var making = await Linux.FileLock.TakeAsync(_cache.LockPath(content.Digest), cancellationToken);
         if (_cache.TryLease(content.Digest) is { } made) return made;
-        var began = _time.GetTimestamp();
         await content.FetchAsync(report, cancellationToken);
-        var step = $"making a block image of {source.Text}";
-        report(new PrepareProgress(step));
+        report(new PrepareProgress(BuildStep(source.Text)));
         var limits = TarLimits.ForImages with { MaxBytes = _options.MaxImageBytes };
         var merged = await MergedLayers.IndexAsync(content.Layers, limits, cancellationToken);
-        var (total, temporary) = (merged.ContentSize, _cache.NewTemporary());
+        var total = merged.ContentSize;
         if (total > _options.MaxImageBytes) throw new InvalidDataException($"Unpacked it has {total} bytes; at most {_options.MaxImageBytes} are taken.");
+        var step = BuildStep(source.Text);
+        return await BuildAsync(
+            source.Text,
+            content.Digest,
+            content.Configuration,
+            temporary => SquashfsBuilder.BuildAsync(temporary, (writer, token) => merged.WriteAsync(writer, Throttle(step, "Writing", total, report), token), cancellationToken));
+    }
+
+    private async Task<ImageLease> BuildAsync(string image, string digest, ImageConfiguration configuration, Func<string, Task> build)
+    {
+        var (began, temporary) = (_time.GetTimestamp(), _cache.NewTemporary());
         try
         {
-            await SquashfsBuilder.BuildAsync(temporary, (writer, token) => merged.WriteAsync(writer, Throttle(step, "Writing", total, report), token), cancellationToken);
-            var lease = _cache.Commit(temporary, content.Digest, content.Configuration);
-            _logger.Built(lease.Path, source.Text, (long)_time.GetElapsedTime(began).TotalMilliseconds);
+            await build(temporary);
+            var lease = _cache.Commit(temporary, digest, configuration);
+            _logger.Built(lease.Path, image, (long)_time.GetElapsedTime(began).TotalMilliseconds);
             return lease;
         }
         finally
@@ -115,6 +132,8 @@ internal sealed partial class ImageStore : IAsyncDisposable
             File.Delete(temporary);
         }
     }
+
+    private static string BuildStep(string image) => $"making a block image of {image}";
 
     // Progress is for people: once for every MiB is enough.
     private static Action<long> Throttle(string step, string status, long total, Action<PrepareProgress> report)

@@ -15,6 +15,9 @@ internal sealed class TarWriter(Stream stream) : IDisposable
     private long _content;
     private long _padding;
 
+    /// <summary>Whether it was the stream that failed, and not what was to be written.</summary>
+    public bool StreamFailed { get; private set; }
+
     /// <summary>Begins an entry; its content, if it has any, follows in full before the next one.</summary>
     public async ValueTask WriteHeaderAsync(TarEntry entry, CancellationToken cancellationToken)
     {
@@ -55,7 +58,7 @@ internal sealed class TarWriter(Stream stream) : IDisposable
         if (data.Length >= _buffer.Length / 2)
         {
             await FlushAsync(cancellationToken);
-            await stream.WriteAsync(data, cancellationToken);
+            await PassOnAsync(data, cancellationToken);
             return;
         }
 
@@ -73,8 +76,21 @@ internal sealed class TarWriter(Stream stream) : IDisposable
 
     private async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
-        if (_used > 0) await stream.WriteAsync(_buffer.AsMemory(0, _used), cancellationToken);
+        if (_used > 0) await PassOnAsync(_buffer.AsMemory(0, _used), cancellationToken);
         _used = 0;
+    }
+
+    private async ValueTask PassOnAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await stream.WriteAsync(data, cancellationToken);
+        }
+        catch (IOException)
+        {
+            StreamFailed = true;
+            throw;
+        }
     }
 
     private async ValueTask WriteBlockAsync(TarEntry entry, char type, CancellationToken cancellationToken)

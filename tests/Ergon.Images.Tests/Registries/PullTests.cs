@@ -1,4 +1,5 @@
 using System.Text;
+using Ergon.Images.Store;
 
 namespace Ergon.Images.Tests.Registries;
 
@@ -117,7 +118,7 @@ public sealed class PullTests(LocalRegistries registries) : ImageTests
         using var lease = await GetAsync(reference, store: StoreFor(new RegistryCredential { Username = RegistryProgram.User, Password = RegistryProgram.Password }));
         lease.Digest.Should().Be(image.Digest);
 
-        Store.ImageStore StoreFor(RegistryCredential credential) => NewStore(Options with { Credentials = new Dictionary<string, RegistryCredential> { [registry.Name] = credential } });
+        ImageStore StoreFor(RegistryCredential credential) => NewStore(Options with { Credentials = new Dictionary<string, RegistryCredential> { [registry.Name] = credential } });
     }
 
     [Fact]
