@@ -76,7 +76,7 @@ internal static class DoctorCommand
         {
             ("images", can.Images), ("pause", can.Pause), ("exec", can.Exec), ("stats", can.Stats), ("memory limit", can.MemoryLimit),
             ("cpu limit", can.CpuLimit), ("process limit", can.PidsLimit), ("disk limit", can.DiskLimit), ("gpus", can.Gpus),
-            ("file system isolation", can.FileSystemIsolation), ("recovery", can.Recovery), ("exact signals", can.ExactSignals),
+            ("file system isolation", can.FileSystemIsolation), ("writable inputs", can.WritableInputs), ("recovery", can.Recovery), ("exact signals", can.ExactSignals),
         })
         {
             if (has) yield return name;

@@ -46,7 +46,7 @@ internal sealed class RunOptions
             WorkingDirectory, User, Entrypoint, Pull, Results, Id, JobId, Labels, File, Json, Quiet,
         ];
         foreach (var option in options) command.Options.Add(option);
-        Executor.AcceptOnlyFromAmong("auto", "docker", "process");
+        Executor.AcceptOnlyFromAmong(["auto", .. Executors.Names]);
         Network.AcceptOnlyFromAmong("none", "bridge", "host");
         Pull.AcceptOnlyFromAmong("missing", "always", "never");
         Command.Validators.Add(result =>

@@ -49,6 +49,7 @@ internal static class EngineFingerprint
         DiskLimit = info.Driver is "btrfs" or "zfs" or "devicemapper" || (info.Driver == "overlay2" && Status(info, "Backing Filesystem") == "xfs"),
         Gpus = info.Runtimes?.ContainsKey("nvidia") == true || Directory.Exists("/dev/dri"),
         FileSystemIsolation = true,
+        WritableInputs = true,
         Networks = policy.AllowHostNetwork ? [NetworkMode.None, NetworkMode.Bridge, NetworkMode.Host] : [NetworkMode.None, NetworkMode.Bridge],
         Recovery = true,
         ExactSignals = false,

@@ -112,6 +112,14 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Name, EntryPoint = "reboot", SetLastError = true)]
     public static partial int Reboot(int command);
+    [LibraryImport(Name, EntryPoint = "mmap", SetLastError = true)]
+    public static partial nint MapMemory(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
+
+    [LibraryImport(Name, EntryPoint = "mprotect", SetLastError = true)]
+    public static partial int ProtectMemory(nint address, nuint length, int protection);
+
+    [LibraryImport(Name, EntryPoint = "munmap", SetLastError = true)]
+    public static partial int UnmapMemory(nint address, nuint length);
 
     [LibraryImport(Name, EntryPoint = "geteuid")]
     public static partial uint EffectiveUserId();

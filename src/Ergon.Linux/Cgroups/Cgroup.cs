@@ -34,6 +34,9 @@ internal abstract class Cgroup
     /// <summary>Whether a new process must wait at a gate until it has been added.</summary>
     public bool NeedsGate => TaskFiles.Count == 0;
 
+    /// <summary>Limits CPU time per wall time from now on, in cores, where the kernel can.</summary>
+    public abstract void LimitCpu(double cores);
+
     /// <summary>Moves a process in.</summary>
     public abstract void Add(int processId);
 

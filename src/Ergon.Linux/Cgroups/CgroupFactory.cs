@@ -3,15 +3,16 @@ namespace Ergon.Linux;
 /// <summary>Makes, finds and removes the cgroups of an executor, wherever on this system cgroups can be made.</summary>
 internal sealed class CgroupFactory
 {
-    private const string Family = "ergon";
     private const int MaxAttempts = 5;
     private static readonly string[] V1Controllers = ["memory", "pids", "cpu", "cpuacct", "blkio"];
     private static readonly string[] V2Controllers = ["memory", "pids", "cpu", "io"];
 
+    private readonly string _family;
     private readonly IReadOnlyDictionary<string, string> _v1;
     private readonly string? _v2;
 
-    private CgroupFactory(IReadOnlyDictionary<string, string> v1, string? v2, CgroupAbilities abilities) => (_v1, _v2, Abilities) = (v1, v2, abilities);
+    private CgroupFactory(string family, IReadOnlyDictionary<string, string> v1, string? v2, CgroupAbilities abilities) =>
+        (_family, _v1, _v2, Abilities) = (family, v1, v2, abilities);
 
     /// <summary>What can be limited and measured.</summary>
     public CgroupAbilities Abilities { get; }
@@ -29,15 +30,20 @@ internal sealed class CgroupFactory
     };
 
     /// <summary>Finds the places where this process may make cgroups.</summary>
-    public static CgroupFactory Detect(CgroupHierarchies hierarchies)
+    /// <param name="hierarchies">Where cgroups are.</param>
+    /// <param name="family">
+    /// The directory above those of the executors. Drivers whose executions outlive the process have another one than those whose
+    /// executions are abandoned when it ends.
+    /// </param>
+    public static CgroupFactory Detect(CgroupHierarchies hierarchies, string family = "ergon")
     {
         var v1 = V1Controllers
-            .Where(c => hierarchies.V1.TryGetValue(c, out var own) && CanMakeIn(own))
+            .Where(c => hierarchies.V1.TryGetValue(c, out var own) && CanMakeIn(own, family))
             .ToDictionary(c => c, c => hierarchies.V1[c]);
         if (v1.Count > 0)
         {
-            var freezer = hierarchies.V2 is { } own && CanMakeIn(own) ? own : null;
-            return new(v1, freezer, new(Has("memory"), Has("cpu"), Has("pids"), Has("cpuacct"), freezer is not null));
+            var freezer = hierarchies.V2 is { } own && CanMakeIn(own, family) ? own : null;
+            return new(family, v1, freezer, new(Has("memory"), Has("cpu"), Has("pids"), Has("cpuacct"), freezer is not null));
 
             bool Has(string controller) => v1.ContainsKey(controller);
         }
@@ -46,15 +52,15 @@ internal sealed class CgroupFactory
         string? withoutControllers = null;
         for (var directory = hierarchies.V2; directory is not null && directory.Length >= hierarchies.V2Root!.Length; directory = Path.GetDirectoryName(directory))
         {
-            if (!CanMakeIn(directory)) continue;
+            if (!CanMakeIn(directory, family)) continue;
             var given = GiveControllers(directory);
             if (given.Contains("pids") || given.Contains("memory"))
-                return new(v1, directory, new(given.Contains("memory"), given.Contains("cpu"), given.Contains("pids"), true, true));
+                return new(family, v1, directory, new(given.Contains("memory"), given.Contains("cpu"), given.Contains("pids"), true, true));
             withoutControllers ??= directory;
         }
 
         // Even one without controllers holds the processes of an execution together, freezes them, and counts their CPU time.
-        return new(v1, withoutControllers, new(false, false, false, withoutControllers is not null, withoutControllers is not null));
+        return new(family, v1, withoutControllers, new(false, false, false, withoutControllers is not null, withoutControllers is not null));
     }
 
     /// <summary>Makes the cgroup of an execution.</summary>
@@ -90,16 +96,16 @@ internal sealed class CgroupFactory
             return;
         }
 
-        Directory.CreateDirectory(Path.Combine(_v2!, Family, executorId));
-        GiveControllers(Path.Combine(_v2!, Family));
-        GiveControllers(Path.Combine(_v2!, Family, executorId));
+        Directory.CreateDirectory(Path.Combine(_v2!, _family, executorId));
+        GiveControllers(Path.Combine(_v2!, _family));
+        GiveControllers(Path.Combine(_v2!, _family, executorId));
         v2.Create(limits);
     }
 
     /// <summary>The executions of which cgroups are there.</summary>
     public IReadOnlyList<string> List(string executorId) =>
     [
-        .. Places().Select(place => Path.Combine(place, Family, executorId))
+        .. Places().Select(place => Path.Combine(place, _family, executorId))
             .Where(Directory.Exists)
             .SelectMany(directory => Directory.GetDirectories(directory).Select(d => Path.GetFileName(d)!))
             .Distinct(),
@@ -108,7 +114,7 @@ internal sealed class CgroupFactory
     /// <summary>The cgroup of an execution, made or not.</summary>
     public Cgroup Find(string executorId, string executionId)
     {
-        var v2 = _v2 is null ? null : new CgroupV2(Path.Combine(_v2, Family, executorId, executionId));
+        var v2 = _v2 is null ? null : new CgroupV2(Path.Combine(_v2, _family, executorId, executionId));
         return _v1.Count > 0 ? new CgroupV1(DirectoriesOf(executorId, executionId), _v1, v2) : v2 ?? throw new InvalidOperationException("There are no cgroups here.");
     }
 
@@ -117,15 +123,15 @@ internal sealed class CgroupFactory
     {
         foreach (var place in Places())
         {
-            TryRemove(Path.Combine(place, Family, executorId));
-            TryRemove(Path.Combine(place, Family));
+            TryRemove(Path.Combine(place, _family, executorId));
+            TryRemove(Path.Combine(place, _family));
         }
     }
 
     /// <summary>Removes, with everything in them, the cgroups of executors that have ended without doing so.</summary>
     public async Task RemoveAbandonedAsync(KernelEvents events, CancellationToken cancellationToken)
     {
-        foreach (var family in Places().Select(place => Path.Combine(place, Family)).Where(Directory.Exists))
+        foreach (var family in Places().Select(place => Path.Combine(place, _family)).Where(Directory.Exists))
         {
             foreach (var executor in Subdirectories(family))
             {
@@ -159,17 +165,17 @@ internal sealed class CgroupFactory
 
     private void RemoveEmpty(string executorId, string executionId)
     {
-        foreach (var place in Places()) TryRemove(Path.Combine(place, Family, executorId, executionId));
+        foreach (var place in Places()) TryRemove(Path.Combine(place, _family, executorId, executionId));
     }
 
     private IEnumerable<string> Places() => _v2 is null ? _v1.Values.Distinct() : _v1.Values.Append(_v2).Distinct();
 
     private Dictionary<string, string> DirectoriesOf(string executorId, string executionId) =>
-        _v1.ToDictionary(pair => pair.Key, pair => Path.Combine(pair.Value, Family, executorId, executionId));
+        _v1.ToDictionary(pair => pair.Key, pair => Path.Combine(pair.Value, _family, executorId, executionId));
 
-    private static bool CanMakeIn(string directory)
+    private static bool CanMakeIn(string directory, string family)
     {
-        var probe = Path.Combine(directory, $"{Family}-probe-{Guid.NewGuid():n}");
+        var probe = Path.Combine(directory, $"{family}-probe-{Guid.NewGuid():n}");
         try
         {
             Directory.CreateDirectory(probe);

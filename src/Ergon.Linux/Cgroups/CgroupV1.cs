@@ -28,11 +28,14 @@ internal sealed class CgroupV1(IReadOnlyDictionary<string, string> directories, 
         }
 
         if (limits.Pids is { } pids && directories.TryGetValue("pids", out path)) Write(path, "pids.max", $"{pids}");
-        if (limits.Cpu is { } cpu && directories.TryGetValue("cpu", out path))
-        {
-            Write(path, "cpu.cfs_period_us", $"{CpuPeriod}");
-            Write(path, "cpu.cfs_quota_us", $"{Math.Max(LeastCpuQuota, (long)(cpu * CpuPeriod))}");
-        }
+        if (limits.Cpu is { } cpu) LimitCpu(cpu);
+    }
+
+    public override void LimitCpu(double cores)
+    {
+        if (!directories.TryGetValue("cpu", out var path)) return;
+        Write(path, "cpu.cfs_period_us", $"{CpuPeriod}");
+        Write(path, "cpu.cfs_quota_us", $"{Math.Max(LeastCpuQuota, (long)(cores * CpuPeriod))}");
     }
 
     public override void Add(int processId)

@@ -21,8 +21,10 @@ internal sealed class CgroupV2(string directory) : Cgroup
         }
 
         if (limits.Pids is { } pids) Write(directory, "pids.max", $"{pids}");
-        if (limits.Cpu is { } cpu) Write(directory, "cpu.max", $"{Math.Max(LeastCpuQuota, (long)(cpu * CpuPeriod))} {CpuPeriod}");
+        if (limits.Cpu is { } cpu) LimitCpu(cpu);
     }
+
+    public override void LimitCpu(double cores) => Write(directory, "cpu.max", $"{Math.Max(LeastCpuQuota, (long)(cores * CpuPeriod))} {CpuPeriod}");
 
     public override void Add(int processId) => Write(directory, "cgroup.procs", $"{processId}");
 

@@ -84,6 +84,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         PidsLimit = Cgroups.Abilities.Pids,
         DiskLimit = HasSandbox,
         FileSystemIsolation = HasSandbox,
+        WritableInputs = true,
         Networks = [.. HasSandbox ? [NetworkMode.None] : Array.Empty<NetworkMode>(), .. options.AllowHostNetwork ? [NetworkMode.Host] : Array.Empty<NetworkMode>()],
         ExactSignals = true,
     };

@@ -18,7 +18,7 @@ internal sealed class PortableBackend(ProcessOptions options, ILogger logger) : 
         Executor = ProcessSpec.Type,
         Available = !options.RequireSandbox,
         Version = Environment.OSVersion.Version.ToString(),
-        Capabilities = new ExecutorCapabilities { Networks = options.AllowHostNetwork ? [NetworkMode.Host] : [] },
+        Capabilities = new ExecutorCapabilities { WritableInputs = true, Networks = options.AllowHostNetwork ? [NetworkMode.Host] : [] },
         Problems = [new FingerprintProblem(Weakness, Remedy)],
         Details = new Dictionary<string, string> { ["system"] = Environment.OSVersion.VersionString, ["sandbox"] = "none" },
     });

@@ -1,3 +1,4 @@
+using Ergon.Drivers;
 using System.Net;
 using Ergon.Json;
 
@@ -114,7 +115,7 @@ internal sealed class RequestValidator(string executor, IReadOnlyList<string> al
         {
             var resolved = HostPath.Resolve(volume.Source);
             if (!Path.Exists(resolved)) problems.Invalid(field + ".source", $"{volume.Source} does not exist on this host.");
-            else if (!HostPath.IsAllowed(resolved, allowedRoots)) problems.Forbidden(field + ".source", $"{volume.Source} leads outside the directories that the operator allows ({string.Join(", ", allowedRoots)}).");
+            else if (allowedRoots.Count > 0 && !HostPath.IsWithinAny(resolved, allowedRoots)) problems.Forbidden(field + ".source", $"{volume.Source} leads outside the directories that the operator allows ({string.Join(", ", allowedRoots)}).");
             return volume with { Source = resolved };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -155,7 +156,7 @@ internal sealed class RequestValidator(string executor, IReadOnlyList<string> al
         {
             var resolved = HostPath.Resolve(directory);
             if (File.Exists(resolved)) problems.Invalid("results_dir", $"{directory} is a file; give a directory.");
-            if (!HostPath.IsAllowed(resolved, allowedRoots)) problems.Forbidden("results_dir", $"{directory} leads outside the directories that the operator allows ({string.Join(", ", allowedRoots)}).");
+            if (allowedRoots.Count > 0 && !HostPath.IsWithinAny(resolved, allowedRoots)) problems.Forbidden("results_dir", $"{directory} leads outside the directories that the operator allows ({string.Join(", ", allowedRoots)}).");
             return resolved;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

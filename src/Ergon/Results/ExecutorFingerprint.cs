@@ -60,6 +60,9 @@ public sealed record ExecutorCapabilities
     /// <summary>The host's file system cannot be written.</summary>
     public bool FileSystemIsolation { get; init; }
 
+    /// <summary>Inputs can be writable: what the job changes in them changes on the host.</summary>
+    public bool WritableInputs { get; init; }
+
     /// <summary>The networks that can be asked for.</summary>
     public IReadOnlyList<NetworkMode> Networks { get; init; } = [];
 

@@ -27,7 +27,7 @@ public abstract class VolumeConformance(ConformanceFixture fixture) : Conformanc
         var source = NewFile("untouched");
         var request = Request(ReadFile("/data/in/file"), WriteFile("/data/in/file", "changed")) with
         {
-            Inputs = [Input(Path.GetDirectoryName(source)!, "/data/in") with { ReadOnly = true }],
+            Inputs = [Input(Path.GetDirectoryName(source)!, "/data/in")],
         };
         var result = await RunAsync(request);
         result.ExitCode.Should().Be(73);
@@ -41,7 +41,13 @@ public abstract class VolumeConformance(ConformanceFixture fixture) : Conformanc
         var source = NewFile("old");
         var directory = Path.GetDirectoryName(source)!;
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(directory, (UnixFileMode)0b111_111_111);
-        var request = Request(WriteFile("/data/in/new", "from the job")) with { Inputs = [Input(directory, "/data/in")] };
+        var request = Request(WriteFile("/data/in/new", "from the job")) with { Inputs = [Input(directory, "/data/in") with { ReadOnly = false }] };
+        if (!Can.WritableInputs)
+        {
+            await RefusedRequest(request, "inputs[0].read_only", ErrorCode.NotSupported);
+            return;
+        }
+
         (await RunAsync(request)).ExitCode.Should().Be(0);
         (await File.ReadAllTextAsync(Path.Combine(directory, "new"), Token)).Should().Be("from the job");
     }
@@ -52,7 +58,7 @@ public abstract class VolumeConformance(ConformanceFixture fixture) : Conformanc
         var (first, second) = (NewFile("1"), NewFile("2"));
         var result = await RunAsync(Request(ReadFile("/data/first"), ReadFile("/data/second")) with
         {
-            Inputs = [Input(first, "/data/first") with { ReadOnly = true }, Input(second, "/data/second")],
+            Inputs = [Input(first, "/data/first"), Input(second, "/data/second")],
         });
         result.Stdout.Text.Should().Be("12");
     }
@@ -129,7 +135,7 @@ public abstract class VolumeConformance(ConformanceFixture fixture) : Conformanc
         (await File.ReadAllTextAsync(Path.Combine(results, "stdout"), Token)).Should().Be("kept");
     }
 
-    private static StorageVolume Input(string source, string target) => new() { Source = source, Target = target };
+    private static StorageVolume Input(string source, string target) => new() { Source = source, Target = target, ReadOnly = true };
 
     private static StorageVolume Output(string name, string target) => new() { Source = name, Target = target };
 

@@ -36,6 +36,7 @@ internal sealed class InMemoryDriver(InMemoryBackend backend) : IExecutionDriver
             MemoryLimit = true,
             PidsLimit = true,
             FileSystemIsolation = true,
+            WritableInputs = true,
             Networks = [NetworkMode.None, NetworkMode.Bridge, NetworkMode.Host],
             Recovery = true,
             ExactSignals = true,

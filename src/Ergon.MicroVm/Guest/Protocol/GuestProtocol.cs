@@ -12,6 +12,9 @@ internal static class GuestProtocol
     /// <summary>The vsock port on which the agent listens.</summary>
     public const uint VsockPort = 5252;
 
+    /// <summary>The vsock port of the host to which the agent connects once, when it listens: the host then need not ask.</summary>
+    public const uint KnockPort = 5253;
+
     /// <summary>One byte of type and four of length, little-endian.</summary>
     public const int HeaderBytes = 5;
 

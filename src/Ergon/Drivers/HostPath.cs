@@ -1,7 +1,7 @@
-namespace Ergon.Engine;
+namespace Ergon.Drivers;
 
-/// <summary>Paths of the host that a request names.</summary>
-internal static class HostPath
+/// <summary>Paths of the host that a request names: what they really mean, and whether the operator allows them.</summary>
+public static class HostPath
 {
     // As in the kernel (path_resolution(7)): a path that needs more links than this is a loop.
     private const int MaxLinks = 40;
@@ -38,9 +38,9 @@ internal static class HostPath
         return resolved;
     }
 
-    /// <summary>Whether a resolved path is one of the roots or lies below one; no roots allow everything.</summary>
-    public static bool IsAllowed(string resolved, IReadOnlyList<string> roots) =>
-        roots.Count == 0 || roots.Any(root => IsWithin(resolved, Resolve(Path.GetFullPath(root))));
+    /// <summary>Whether a resolved path is one of the roots or lies below one; without roots, none does.</summary>
+    public static bool IsWithinAny(string resolved, IReadOnlyList<string> roots) =>
+        roots.Any(root => IsWithin(resolved, Resolve(Path.GetFullPath(root))));
 
     private static bool IsWithin(string path, string root) =>
         path == root || path.StartsWith(root.EndsWith('/') ? root : root + "/", StringComparison.Ordinal);

@@ -1,0 +1,158 @@
+using Ergon.Drivers;
+using Ergon.Images.Store;
+using Ergon.Linux;
+using Ergon.MicroVm.Guest.Boot;
+using Ergon.MicroVm.Guest.Channel;
+using Ergon.MicroVm.Guest.Protocol;
+using Ergon.MicroVm.Network;
+using Ergon.MicroVm.Vmm;
+
+namespace Ergon.MicroVm.Execution;
+
+/// <summary>Makes, step by step, everything that an execution needs, and can undo what it has made.</summary>
+internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, MicroVmParts parts)
+{
+    private const int MaxHostname = 63;
+
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
+
+    private readonly MachineSize _size = MachineSize.Of(context.Request.Resources, parts.Options);
+    private Cgroup? _cgroup;
+    private VmNetwork? _network;
+    private IVirtualMachine? _machine;
+    private GuestChannel? _channel;
+
+    private ExecutionRequest Request => context.Request;
+
+    /// <summary>Boots a guest with our agent and makes it ready to start the job.</summary>
+    public async Task<MicroVmExecution> BuildAsync(CancellationToken cancellationToken)
+    {
+        using var image = await parts.Images.GetAsync(spec.Image!, spec.PullPolicy, spec.Platform, context.ReportProgress, cancellationToken);
+        var arguments = JobCommand.Arguments(spec, image.Config);
+        var boot = await parts.Boot.GetAsync(spec.KernelImage, parts.Vmm.ModulesFor(spec.Machine), cancellationToken);
+        var disks = await new MachineDisks(context, parts).MakeAsync(image, _size.Disk, cancellationToken);
+        var record = new MicroVmRecord { HasAgent = true, StopSignal = JobCommand.StopSignal(spec, image.Config).Number };
+        await record.WriteAsync(context.WorkDirectory);
+        await MakeHostPartsAsync(cancellationToken);
+        context.ReportProgress(new PrepareProgress("booting the guest"));
+        _machine = await parts.Vmm.LaunchAsync(Plan(boot, disks), cancellationToken);
+        var console = new ConsoleTail(_machine.Console);
+        _channel = await ConnectAsync(_machine, console, cancellationToken);
+        await ConfigureAsync(_channel, Configuration(image.Config, arguments, disks), cancellationToken);
+        return new MicroVmExecution(parts, context, record, _machine, _cgroup, _network?.Ports ?? [], console) { Channel = _channel };
+    }
+
+    private async Task MakeHostPartsAsync(CancellationToken cancellationToken)
+    {
+        if (parts.Cgroups.IsUsable)
+            _cgroup = parts.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, _size.LimitsFor(parts.Cgroups.Abilities));
+        if (Request.Network.EffectiveMode == NetworkMode.Bridge)
+        {
+            var uid = VmmUser.Of(parts.Options.User, withKvm: false)?.Uid ?? Libc.EffectiveUserId();
+            _network = await parts.Networks.CreateAsync(context.ExecutorId, Request.ExecutionId, Request.Network, uid, cancellationToken);
+        }
+    }
+
+    private VmPlan Plan(BootFiles boot, MachineDisks.Made disks) => new()
+    {
+        Name = $"{context.ExecutorId}/{Request.ExecutionId}",
+        Directory = context.WorkDirectory,
+        Cpus = _size.Cpus,
+        MemoryBytes = _size.GuestMemory,
+        KernelPath = boot.KernelPath,
+        InitrdPath = boot.InitramfsPath,
+        KernelArguments = boot.KernelArguments,
+        Disks = disks.All,
+        Tap = _network is { } network ? new VmTap(network.TapName, network.GuestMac) : null,
+        HasAgent = true,
+        MachineType = spec.Machine,
+        Cgroup = _cgroup,
+    };
+
+    private async Task<GuestChannel> ConnectAsync(IVirtualMachine machine, ConsoleTail console, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(parts.Options.BootTimeout, parts.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        var connecting = ConnectAsync(machine, either.Token);
+        try
+        {
+            if (await Task.WhenAny(connecting, machine.Ended) == connecting) return await connecting;
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw Failed($"The guest did not answer within {parts.Options.BootTimeout.TotalSeconds:0} s. {console.Explain()}");
+        }
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
+        {
+            // A machine that ends breaks the connection first.
+            await Task.WhenAny(machine.Ended, Task.Delay(EndPatience, parts.Time, cancellationToken));
+            if (!machine.Ended.IsCompleted) throw Failed($"The agent in the guest could not be reached: {e.Message} {console.Explain()}", e);
+        }
+
+        await either.CancelAsync();
+        await ((Task)connecting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        throw Failed($"The virtual machine ended while it booted. {await console.ExplainAsync(await machine.Ended)}");
+    }
+
+    private async Task<GuestChannel> ConnectAsync(IVirtualMachine machine, CancellationToken cancellationToken) =>
+        await GuestChannel.ConnectAsync(await machine.ConnectAgentAsync(cancellationToken), 0, 0, parts.Time, cancellationToken);
+
+    private async Task ConfigureAsync(GuestChannel channel, GuestConfiguration configuration, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var reply = await channel.RequestAsync(FrameType.Configure, configuration.Encode(), parts.Options.BootTimeout, cancellationToken);
+            if (reply.Code == ReplyCode.Invalid) throw new ExecutorException(ErrorCode.InvalidRequest, reply.Message, Request.ExecutionId);
+            if (reply.Code != ReplyCode.Done) throw Failed($"The guest could not be set up: {reply.Message}");
+        }
+        catch (Exception e) when (e is IOException or TimeoutException)
+        {
+            throw Failed($"The guest could not be set up: {e.Message}", e);
+        }
+    }
+
+    private GuestConfiguration Configuration(ImageConfiguration image, IReadOnlyList<string> arguments, MachineDisks.Made disks)
+    {
+        var hostname = spec.Hostname ?? Request.ExecutionId.Value.Replace('_', '-');
+        hostname = hostname[..Math.Min(hostname.Length, MaxHostname)];
+        var gateway = Request.Network.GatewayIp ?? _network?.Gateway;
+        return new GuestConfiguration
+        {
+            Root = disks.Root,
+            Scratch = disks.Scratch,
+            ReadOnlyRoot = spec.ReadOnlyRoot,
+            Hostname = hostname,
+            Inputs = disks.Inputs,
+            Outputs = [.. Request.Outputs.Select(o => o.Target)],
+            Network = _network is { } network ? new GuestNetwork(network.GuestAddress, network.PrefixLength, network.Gateway) : null,
+            NameServers = _network?.NameServers ?? [],
+            Hosts = gateway is null ? [] : [$"{gateway} host.docker.internal"],
+            Arguments = arguments,
+            Environment = JobCommand.Environment(Request, spec, image, hostname),
+            WorkingDirectory = spec.WorkingDirectory ?? (image.WorkingDir is { Length: > 0 } directory ? directory : "/"),
+            User = spec.User ?? image.User,
+            Capabilities = spec.CapAdd,
+            Memory = _size.JobMemory,
+            Pids = Request.Resources.Pids,
+            Cpu = Request.Resources.Cpu,
+            Scripts = [.. Request.ProvisionScripts.Select(s => new GuestScript(s.Name, s.Content))],
+        };
+    }
+
+    /// <summary>Removes what has been made.</summary>
+    public async Task UndoAsync()
+    {
+        if (_channel is not null) await _channel.DisposeAsync();
+        if (_machine is not null)
+        {
+            _machine.Kill();
+            await _machine.Ended;
+            await _machine.DisposeAsync();
+        }
+
+        if (_cgroup is not null) await _cgroup.RemoveAsync(parts.Events, CancellationToken.None);
+        if (_network is not null) await parts.Networks.RemoveAsync(context.ExecutorId, Request.ExecutionId, CancellationToken.None);
+    }
+
+    private ExecutorException Failed(string message, Exception? inner = null) => new(ErrorCode.BackendFailed, message.Trim(), Request.ExecutionId, inner);
+}

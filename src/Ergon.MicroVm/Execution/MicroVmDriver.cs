@@ -1,0 +1,132 @@
+using Ergon.Drivers;
+using Ergon.Images.Store;
+using Ergon.Linux;
+using Ergon.MicroVm.Guest.Boot;
+using Ergon.MicroVm.Network;
+using Ergon.MicroVm.Vmm;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Ergon.MicroVm.Execution;
+
+/// <summary>Runs executions in microVMs, whatever the VMM is.</summary>
+internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : IExecutionDriver
+{
+    /// <summary>Creates a driver on one VMM.</summary>
+    /// <param name="name">The executor's name.</param>
+    /// <param name="options">The operator's settings.</param>
+    /// <param name="machineTypes">The machine types that a request may ask for.</param>
+    /// <param name="hasMetadata">Whether guests have a metadata service.</param>
+    /// <param name="loggerFactory">Takes the driver's log.</param>
+    /// <param name="timeProvider">The clock.</param>
+    /// <param name="createVmm">Creates the VMM.</param>
+    public static MicroVmDriver Create(
+        string name, MicroVmOptions options, IReadOnlyList<string> machineTypes, bool hasMetadata, ILoggerFactory? loggerFactory, TimeProvider? timeProvider,
+        Func<GuestBoot, string, KernelEvents, TimeProvider, IVmm> createVmm)
+    {
+        var logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Ergon.MicroVm");
+        var (time, events) = (timeProvider ?? TimeProvider.System, new KernelEvents());
+        var cache = CacheLocation.Of(options.CacheDirectory);
+        var boot = new GuestBoot(options, cache);
+        var parts = new MicroVmParts
+        {
+            Name = name,
+            Options = options,
+            Boot = boot,
+            Vmm = createVmm(boot, cache, events, time),
+            Images = new ImageStore(new ImageStoreOptions { Directory = Path.Combine(cache, "images"), MaxBytes = options.CacheBytes }, logger, time),
+            Networks = new VmNetworks(new VmNetworkOptions(), time),
+            // Not the family of executions that are abandoned when their executor ends: a machine outlives it.
+            Cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn(), "ergon-vm"),
+            Events = events,
+            Time = time,
+            Logger = logger,
+        };
+        return new MicroVmDriver(parts, new RequestPolicy(options, machineTypes, hasMetadata));
+    }
+
+    public string Name => parts.Name;
+
+    public async ValueTask<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken) =>
+        await new MicroVmFingerprint(parts).TakeAsync(cancellationToken);
+
+    public void Validate(ExecutionRequest request, RequestProblems problems) =>
+        policy.Check(request, MicroVmSpecReader.Read(request.EngineSpec, problems), problems);
+
+    public async ValueTask<IDriverExecution> PrepareAsync(DriverContext context, CancellationToken cancellationToken)
+    {
+        var spec = MicroVmSpecReader.Read(context.Request.EngineSpec, new RequestProblems());
+        await CheckVmmAsync(context.Request.ExecutionId, cancellationToken);
+        if (spec.Image is null) return await OwnInitExecution.PrepareAsync(context, spec, parts, cancellationToken);
+        var builder = new MicroVmBuilder(context, spec, parts);
+        try
+        {
+            return await builder.BuildAsync(cancellationToken);
+        }
+        catch (Exception e)
+        {
+            await UndoAsync(builder, context.Request.ExecutionId);
+            if (e is IOException or UnauthorizedAccessException or System.Net.Sockets.SocketException)
+                throw new ExecutorException(ErrorCode.BackendFailed, $"The virtual machine could not be prepared: {e.Message}", context.Request.ExecutionId, e);
+            throw;
+        }
+    }
+
+    private async ValueTask CheckVmmAsync(ExecutionId executionId, CancellationToken cancellationToken)
+    {
+        var facts = await parts.Vmm.ProbeAsync(cancellationToken);
+        if (facts.Version is null)
+            throw new ExecutorException(ErrorCode.BackendUnavailable, string.Join(' ', facts.Problems.Select(p => $"{p.Problem} {p.Remedy}")), executionId);
+    }
+
+    private async Task UndoAsync(MicroVmBuilder builder, ExecutionId executionId)
+    {
+        try
+        {
+            await builder.UndoAsync();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ExecutorException)
+        {
+            parts.Logger.UndoFailed(executionId, e);
+        }
+    }
+
+    public async ValueTask<IDriverExecution?> AttachAsync(DriverContext context, CancellationToken cancellationToken)
+    {
+        var id = context.Request.ExecutionId;
+        var cgroup = parts.Cgroups.IsUsable ? parts.Cgroups.Find(context.ExecutorId, id.Value) : null;
+        var started = MicroVmRecord.IsStarted(context.WorkDirectory);
+        if (MicroVmRecord.Read(context.WorkDirectory) is not { } record)
+        {
+            if (cgroup is not null) await cgroup.RemoveAsync(parts.Events, cancellationToken);
+            await parts.Networks.RemoveAsync(context.ExecutorId, id, cancellationToken);
+            return null;
+        }
+
+        var machine = await parts.Vmm.AttachAsync(context.WorkDirectory, cancellationToken);
+        var network = await parts.Networks.FindAsync(context.ExecutorId, id, cancellationToken);
+        if (!record.HasAgent) return new OwnInitExecution(context, parts, machine, cgroup) { Started = started };
+        var console = machine is null ? null : new ConsoleTail(machine.Console);
+        return new MicroVmExecution(parts, context, record, machine, cgroup, network?.Ports ?? [], console) { Started = started };
+    }
+
+    public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
+    {
+        if (parts.Cgroups.IsUsable)
+        {
+            foreach (var name in parts.Cgroups.List(executorId))
+                if (ExecutionId.TryParse(name, out var id) && !keep.Contains(id)) await parts.Cgroups.Find(executorId, name).RemoveAsync(parts.Events, cancellationToken);
+            parts.Cgroups.RemoveExecutor(executorId);
+        }
+
+        await parts.Networks.CleanupAsync(executorId, keep, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await parts.Images.DisposeAsync();
+        parts.Boot.Dispose();
+        parts.Networks.Dispose();
+        parts.Events.Dispose();
+    }
+}

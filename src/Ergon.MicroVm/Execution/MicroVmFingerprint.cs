@@ -1,0 +1,53 @@
+namespace Ergon.MicroVm.Execution;
+
+/// <summary>Tells what a microVM executor can do here, and what to do where it cannot.</summary>
+internal sealed class MicroVmFingerprint(MicroVmParts parts)
+{
+    public async ValueTask<ExecutorFingerprint> TakeAsync(CancellationToken cancellationToken)
+    {
+        var facts = await parts.Vmm.ProbeAsync(cancellationToken);
+        var problems = new List<FingerprintProblem>(facts.Problems);
+        var details = new Dictionary<string, string> { ["acceleration"] = facts.Acceleration, ["cgroups"] = parts.Cgroups.Layout };
+        var booting = false;
+        try
+        {
+            var boot = await parts.Boot.GetAsync(null, parts.Vmm.ModulesFor(null), cancellationToken);
+            details["kernel"] = boot.Release;
+            booting = true;
+        }
+        catch (ExecutorException e)
+        {
+            problems.Add(new FingerprintProblem(e.Message, "Run 'ergon vm setup', or set the options KernelImage and KernelModules."));
+        }
+
+        var network = await parts.Networks.ProbeAsync(cancellationToken);
+        if (network is not null) problems.Add(network);
+        if (!parts.Cgroups.Abilities.Memory)
+            problems.Add(new FingerprintProblem("The memory of virtual machine processes cannot be limited on the host (a guest is limited by its own size).", "Run Ergon as root, or with a delegated cgroup."));
+        return new ExecutorFingerprint
+        {
+            Executor = parts.Name,
+            Available = facts.Version is not null && booting,
+            Version = facts.Version,
+            Capabilities = Capabilities(network is null),
+            Problems = problems,
+            Details = details,
+        };
+    }
+
+    private ExecutorCapabilities Capabilities(bool bridge) => new()
+    {
+        Images = true,
+        Pause = true,
+        Exec = true,
+        Stats = true,
+        MemoryLimit = true,
+        CpuLimit = true,
+        PidsLimit = true,
+        DiskLimit = true,
+        FileSystemIsolation = true,
+        Networks = bridge && parts.Options.AllowBridgeNetwork ? [NetworkMode.None, NetworkMode.Bridge] : [NetworkMode.None],
+        Recovery = true,
+        ExactSignals = true,
+    };
+}

@@ -1,0 +1,32 @@
+using Ergon.Images.Store;
+using Ergon.Linux;
+using Ergon.MicroVm.Guest.Boot;
+using Ergon.MicroVm.Network;
+using Ergon.MicroVm.Vmm;
+using Microsoft.Extensions.Logging;
+
+namespace Ergon.MicroVm.Execution;
+
+/// <summary>What all executions of a microVM driver share.</summary>
+internal sealed record MicroVmParts
+{
+    public required string Name { get; init; }
+
+    public required MicroVmOptions Options { get; init; }
+
+    public required IVmm Vmm { get; init; }
+
+    public required GuestBoot Boot { get; init; }
+
+    public required ImageStore Images { get; init; }
+
+    public required VmNetworks Networks { get; init; }
+
+    public required CgroupFactory Cgroups { get; init; }
+
+    public required KernelEvents Events { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required ILogger Logger { get; init; }
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Ergon.Linux;
+
+namespace Ergon.MicroVm.Firecracker;
+
+/// <summary>Firecracker's API on its Unix socket.</summary>
+/// <param name="directory">The directory of the socket.</param>
+/// <param name="name">The socket's name in it.</param>
+internal sealed class FirecrackerApi(string directory, string name) : IDisposable
+{
+    // Firecracker answers at once, or not at all.
+    private static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(20);
+
+    // A machine is under the control of its guest as soon as the guest takes Firecracker over.
+    private const int MaxAnswerBytes = 1024 * 1024;
+
+    private readonly HttpClient _client = new(new SocketsHttpHandler
+    {
+        ConnectCallback = async (_, token) => await UnixSocket.ConnectAsync(directory, name, token),
+        UseProxy = false,
+        UseCookies = false,
+    })
+    {
+        BaseAddress = new Uri("http://localhost"),
+        Timeout = CallDeadline,
+        MaxResponseContentBufferSize = MaxAnswerBytes,
+    };
+
+    /// <summary>Sets something up.</summary>
+    public Task PutAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Put, path, body, type, cancellationToken);
+
+    /// <summary>Changes something.</summary>
+    public Task PatchAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Patch, path, body, type, cancellationToken);
+
+    /// <summary>Asks what the machine is and whether it runs.</summary>
+    public async Task<InstanceInfo> DescribeAsync(CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/");
+        using var response = await SendAsync(request, cancellationToken);
+        try
+        {
+            return JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellationToken), FirecrackerJson.Default.InstanceInfo) ?? throw new JsonException("It is null.");
+        }
+        catch (JsonException e)
+        {
+            throw new IOException($"Firecracker describes itself in a way that cannot be read: {e.Message}", e);
+        }
+    }
+
+    private async Task SendAsync<T>(HttpMethod method, string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        // Of known length: Firecracker refuses chunked bodies.
+        using var request = new HttpRequestMessage(method, path) { Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type)) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        using var response = await SendAsync(request, cancellationToken);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        HttpResponseMessage response;
+        try
+        {
+            response = await _client.SendAsync(request, cancellationToken);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new IOException($"Firecracker's API cannot be reached: {e.Message}", e);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new IOException($"Firecracker's API did not answer {request.Method} {request.RequestUri} within {CallDeadline.TotalSeconds:0} s.", e);
+        }
+
+        if (response.IsSuccessStatusCode) return response;
+        using (response)
+        {
+            var text = await response.Content.ReadAsStringAsync(cancellationToken);
+            throw new FirecrackerException(response.StatusCode, $"Firecracker refuses {request.Method} {request.RequestUri}: {FirecrackerFault.MessageOf(text)}");
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+}
+
+/// <summary>Firecracker refused a call.</summary>
+internal sealed class FirecrackerException(HttpStatusCode status, string message) : IOException(message)
+{
+    public HttpStatusCode Status => status;
+}

@@ -1,0 +1,64 @@
+using System.Net.Sockets;
+using Ergon.MicroVm.Guest.Protocol;
+using Ergon.MicroVm.Vmm;
+
+namespace Ergon.MicroVm.Firecracker;
+
+/// <summary>A machine in Firecracker.</summary>
+/// <param name="process">Its process.</param>
+/// <param name="api">Its API.</param>
+/// <param name="directory">The directory of its sockets.</param>
+/// <param name="knocks">The socket on which the guest's agent tells that it listens; <see langword="null"/>: it was re-attached and listens.</param>
+internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api, string directory, Socket? knocks) : IVirtualMachine
+{
+    public const string ApiName = "api.sock";
+    public const string VsockName = "vsock.sock";
+
+    public int ProcessId => process.Id;
+
+    public Task<VmmExit> Ended => process.Ended;
+
+    public Stream Console => process.Console;
+
+    public async ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken)
+    {
+        if (knocks is not null)
+        {
+            using var knock = await knocks.AcceptAsync(cancellationToken);
+        }
+
+        return await VsockConnector.TryConnectAsync(directory, VsockName, GuestProtocol.VsockPort, cancellationToken) ??
+            throw new IOException("The agent in the guest does not listen.");
+    }
+
+    public ValueTask PauseAsync(CancellationToken cancellationToken) => SetStateAsync("Paused", cancellationToken);
+
+    public ValueTask ResumeAsync(CancellationToken cancellationToken) => SetStateAsync("Resumed", cancellationToken);
+
+    public async ValueTask RequestShutdownAsync(CancellationToken cancellationToken) =>
+        await DoAsync(() => api.PutAsync("/actions", new ActionBody("SendCtrlAltDel"), FirecrackerJson.Default.ActionBody, cancellationToken));
+
+    public void Kill() => process.Kill();
+
+    private async ValueTask SetStateAsync(string state, CancellationToken cancellationToken) =>
+        await DoAsync(() => api.PatchAsync("/vm", new VmStateBody(state), FirecrackerJson.Default.VmStateBody, cancellationToken));
+
+    private async Task DoAsync(Func<Task> call)
+    {
+        try
+        {
+            await call();
+        }
+        catch (IOException) when (Ended.IsCompleted)
+        {
+            // A machine that has ended needs to be told nothing.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        knocks?.Dispose();
+        api.Dispose();
+        await process.DisposeAsync();
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text.RegularExpressions;
+using CliWrap;
+using CliWrap.Buffered;
+using CliWrap.Exceptions;
+using Ergon.MicroVm.Vmm;
+
+namespace Ergon.MicroVm.Firecracker;
+
+/// <summary>Finds Firecracker and finds out, once, whether it can be used here.</summary>
+internal sealed partial class FirecrackerProbe(FirecrackerOptions options)
+{
+    private static readonly Version Oldest = new(1, 7);
+
+    private readonly Lock _lock = new();
+    private Task<VmmFacts>? _probing;
+    private VmmFacts? _usable;
+
+    /// <summary>The path of the program.</summary>
+    public string Program { get; private set; } = options.Program;
+
+    /// <summary>What is known of it. A program that was missing is looked for again, since somebody may have installed it.</summary>
+    public async ValueTask<VmmFacts> FactsAsync(CancellationToken cancellationToken)
+    {
+        if (_usable is { } usable) return usable;
+        Task<VmmFacts> probing;
+        lock (_lock)
+        {
+            if (_probing is null or { IsCompleted: true }) _probing = ProbeAsync(CancellationToken.None);
+            probing = _probing;
+        }
+
+        var facts = await probing.WaitAsync(cancellationToken);
+        if (facts.Version is not null) _usable = facts;
+        return facts;
+    }
+
+    private async Task<VmmFacts> ProbeAsync(CancellationToken cancellationToken)
+    {
+        if (ProgramPath.Find(options.Program) is not { } program)
+            return None($"Firecracker ({options.Program}) was not found.", "Download a release of Firecracker and put it into PATH, or set the option Program to its path.");
+        Program = program;
+        if (await VersionAsync(cancellationToken) is not { } version) return None($"{program} does not tell its version.", "See whether it runs: it may be broken, or not Firecracker.");
+        if (version < Oldest) return None($"Firecracker {version} is too old.", $"Install version {Oldest} or newer.");
+        return new VmmFacts(version.ToString(), "kvm", []);
+    }
+
+    private async Task<Version?> VersionAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await Cli.Wrap(Program).WithArguments("--version").ExecuteBufferedAsync(cancellationToken);
+            return VersionText().Match(result.StandardOutput) is { Success: true } match && Version.TryParse(match.Groups["version"].Value, out var version) ? version : null;
+        }
+        catch (Exception e) when (e is CommandExecutionException or System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
+
+    private static VmmFacts None(string problem, string remedy) => new(null, "none", [new FingerprintProblem(problem, remedy)]);
+
+    [GeneratedRegex(@"v(?<version>\d+\.\d+\.\d+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex VersionText();
+}

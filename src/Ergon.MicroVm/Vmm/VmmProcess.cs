@@ -1,0 +1,185 @@
+using System.Globalization;
+using System.Text;
+using Ergon.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace Ergon.MicroVm.Vmm;
+
+/// <summary>What to start a VMM with.</summary>
+internal sealed record VmmCommand
+{
+    public required string Program { get; init; }
+
+    public required IReadOnlyList<string> Arguments { get; init; }
+
+    /// <summary>The user that the process becomes; <see langword="null"/>: it stays ours.</summary>
+    public UserIdentity? User { get; init; }
+
+    public string WorkingDirectory { get; init; } = "/";
+
+    /// <summary>Descriptors that become 3 and up.</summary>
+    public IReadOnlyList<SafeFileHandle> Descriptors { get; init; } = [];
+}
+
+/// <summary>
+/// The process of a machine. It outlives this one: its console is a FIFO that it holds open itself, and a record beside it tells
+/// a later process which one it is.
+/// </summary>
+internal sealed class VmmProcess : IAsyncDisposable
+{
+    private const string ConsoleName = "console";
+    private const string ErrorsName = "errors";
+    private const string RecordName = "process";
+    private const int MaxErrorBytes = 8 * 1024;
+    private const int FirstSafeDescriptor = 256;
+    private const int DuplicateCloseOnExec = 1030;
+    private const uint OwnerOnly = 0x180; // 0600
+
+    private readonly string _directory;
+    private readonly ChildProcess? _child;
+    private readonly CancellationTokenSource _released = new();
+
+    private VmmProcess(int id, string directory, ChildProcess? child, KernelEvents events)
+    {
+        (Id, _directory, _child) = (id, directory, child);
+        Console = new ConsoleStream(Linux.Descriptors.Open(Path.Combine(directory, ConsoleName), Libc.ReadOnly | Libc.NonBlocking), events);
+        Ended = WaitAsync(events);
+    }
+
+    public int Id { get; }
+
+    public Stream Console { get; }
+
+    public Task<VmmExit> Ended { get; }
+
+    /// <summary>Starts the process.</summary>
+    public static async Task<VmmProcess> StartAsync(VmmCommand command, VmPlan plan, KernelEvents events)
+    {
+        ChildProcess.KeepExitStatus();
+        var console = Path.Combine(plan.Directory, ConsoleName);
+        Libc.Check(Libc.MakeFifo(console, OwnerOnly), $"make the FIFO {console}");
+        // Both ends: a writer without a reader would be ended by SIGPIPE.
+        using var output = Linux.Descriptors.Open(console, Libc.ReadWrite);
+        using var errors = File.OpenHandle(Path.Combine(plan.Directory, ErrorsName), FileMode.Create, FileAccess.Write);
+        using var nothing = Linux.Descriptors.Open("/dev/null", Libc.ReadWrite);
+        var child = await SpawnAsync(command, plan.Name, [nothing, output, errors, .. command.Descriptors], events);
+        try
+        {
+            plan.Cgroup?.Add(child.Id);
+            var record = string.Create(CultureInfo.InvariantCulture, $"{child.Id} {StartTimeOf(child.Id)}");
+            await File.WriteAllTextAsync(Path.Combine(plan.Directory, RecordName), record, CancellationToken.None);
+            return new VmmProcess(child.Id, plan.Directory, child, events);
+        }
+        catch
+        {
+            child.Kill();
+            await child.Exit;
+            child.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Finds the process that a former one started; <see langword="null"/> when it has ended or never was.</summary>
+    public static VmmProcess? Attach(string directory, KernelEvents events)
+    {
+        try
+        {
+            var record = File.ReadAllText(Path.Combine(directory, RecordName)).Split(' ');
+            return record.Length == 2 && int.TryParse(record[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id) &&
+                StartTimeOf(id) is { } time && time == record[1]
+                ? new VmmProcess(id, directory, null, events)
+                : null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Kills the process, if it is the one that the record in a directory means.</summary>
+    public void Kill()
+    {
+        if (_child is { } child) child.Kill();
+        else if (!Ended.IsCompleted) OtherProcess.Signal(Id, Signal.Kill.Number);
+    }
+
+    private static async Task<ChildProcess> SpawnAsync(VmmCommand command, string name, IReadOnlyList<SafeFileHandle> handles, KernelEvents events)
+    {
+        var duplicates = new List<SafeFileHandle>();
+        try
+        {
+            // Out of the way of the numbers that they are to become.
+            foreach (var handle in handles)
+            {
+                var number = Libc.Fcntl(Linux.Descriptors.Number(handle), DuplicateCloseOnExec, FirstSafeDescriptor);
+                duplicates.Add(new SafeFileHandle((nint)Libc.Check(number, "duplicate a file descriptor"), ownsHandle: true));
+            }
+
+            using var script = new LaunchScript();
+            script.IsolateDescriptors();
+            script.Unshare(Namespaces.FileSystemContext);
+            script.ForbidNewPrivileges();
+            script.ChangeDirectory(command.WorkingDirectory);
+            if (command.User is not null) script.BecomeUser(command.User);
+            var child = script.NewSlot();
+            script.Spawn(
+                new SpawnRequest
+                {
+                    Name = command.Program,
+                    Candidates = [command.Program],
+                    Arguments = [command.Program, .. command.Arguments],
+                    Environment = ["PATH=/usr/bin:/bin", $"ERGON_EXECUTION={name}"],
+                    Streams = [.. duplicates.Select(d => Linux.Descriptors.Number(d))],
+                },
+                child);
+            var outcome = await script.RunAsync(events);
+            return outcome.Succeeded ? ChildProcess.Adopt((int)script.Result(child), events) : throw outcome.ToException();
+        }
+        finally
+        {
+            foreach (var duplicate in duplicates) duplicate.Dispose();
+        }
+    }
+
+    private async Task<VmmExit> WaitAsync(KernelEvents events)
+    {
+        if (_child is not { } child)
+        {
+            await OtherProcess.WaitForEndAsync(Id, events, _released.Token);
+            return new VmmExit(null, null, ReadErrors());
+        }
+
+        var exit = await child.Exit;
+        child.Dispose();
+        return new VmmExit(exit.ExitCode, exit.Signal, ReadErrors());
+    }
+
+    private string ReadErrors()
+    {
+        try
+        {
+            using var file = File.OpenHandle(Path.Combine(_directory, ErrorsName));
+            var buffer = new byte[MaxErrorBytes];
+            var length = RandomAccess.Read(file, buffer, Math.Max(0, RandomAccess.GetLength(file) - MaxErrorBytes));
+            return Encoding.UTF8.GetString(buffer, 0, length).Trim();
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
+    // The 22nd field of its stat file (proc_pid_stat(5)): no two processes with one number have the same.
+    private static string? StartTimeOf(int id)
+    {
+        var text = CgroupText.Read($"/proc/{id}/stat");
+        var fields = text?[(text.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return fields is { Length: > 19 } && fields[0] is not ("Z" or "X") ? fields[19] : null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _released.CancelAsync();
+        await Console.DisposeAsync();
+    }
+}

@@ -1,0 +1,67 @@
+using System.Net;
+using System.Net.Sockets;
+using Ergon.Conformance;
+using Ergon.MicroVm.Qemu;
+using Ergon.MicroVm.Tests.Conformance;
+using Ergon.MicroVm.Tests.Guests;
+
+[assembly: AssemblyFixture(typeof(QemuFixture))]
+
+namespace Ergon.MicroVm.Tests.Conformance;
+
+/// <summary>The conformance suite in real QEMU guests.</summary>
+public sealed class QemuFixture : ConformanceFixture
+{
+    // Accepts connections and never answers: a registry whose pulls do not end.
+    private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
+    private string _image = "";
+
+    public override string? SkipReason => TestGuest.Kernel is null ? TestGuest.Missing : null;
+
+    // Translated guests on a machine that runs several of them at once.
+    public override int ConcurrentExecutions => 12;
+
+    public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(QemuExecutor.Type);
+
+    public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = _image, User = "nobody-of-that-name" }.ToSpecConfig(QemuExecutor.Type);
+
+    public override SpecConfig Spec(TestJob job) => new MicroVmSpec
+    {
+        Image = _image,
+        Cmd = job.ToCommand(),
+        Environment = job.Environment,
+        WorkingDirectory = job.WorkingDirectory,
+    }.ToSpecConfig(QemuExecutor.Type);
+
+    public override Task<bool> KillExternallyAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
+    {
+        if (HostView.MachineOf(executorId, executionId) is not { } id) return Task.FromResult(false);
+        System.Diagnostics.Process.GetProcessById(id).Kill();
+        return Task.FromResult(true);
+    }
+
+    protected override async ValueTask SetUpAsync()
+    {
+        _silentRegistry.Start();
+        _image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
+    }
+
+    protected override ValueTask TearDownAsync()
+    {
+        _silentRegistry.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    protected override IExecutor Create(ExecutorOptions options) => QemuExecutor.Create(
+        new QemuOptions
+        {
+            KernelImage = TestGuest.Kernel,
+            CacheDirectory = Path.Combine(Root, "cache"),
+            AllowedImagePaths = [Root],
+            Acceleration = Acceleration.Tcg,
+        },
+        options);
+
+    protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
+        Task.FromResult(HostView.Leftovers(executorIds));
+}
