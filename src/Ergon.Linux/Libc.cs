@@ -95,6 +95,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, EntryPoint = "bind", SetLastError = true)]
     public static partial int Bind(int socket, void* address, uint length);
 
+    [LibraryImport(Name, EntryPoint = "connect", SetLastError = true)]
+    public static partial int Connect(int socket, void* address, uint length);
+
     [LibraryImport(Name, EntryPoint = "listen", SetLastError = true)]
     public static partial int Listen(int socket, int backlog);
 

@@ -16,6 +16,7 @@ internal sealed unsafe class HostLinkFinder(KernelEvents events, HostLink link)
     private const int SocketStream = 1;
     private const int SocketRaw = 3;
     private const uint AnyContext = uint.MaxValue;
+    private const uint HostContext = 2;
 
     private SafeFileHandle? _deviceEvents;
     private KernelEvents.Registration? _watch;
@@ -80,6 +81,22 @@ internal sealed unsafe class HostLinkFinder(KernelEvents events, HostLink link)
         }
 
         events.Add(socket, KernelEvents.Readable, (registration, _) => Accept(socket, registration));
+        Knock();
+    }
+
+    // Tells a host that waits for it that somebody listens now; where none waits, the connection is refused, and nothing is lost.
+    private void Knock()
+    {
+        var socket = OpenSocket(VsockFamily, SocketStream, 0);
+        if (socket is null) return;
+        var address = stackalloc uint[4];
+        (address[0], address[1], address[2], address[3]) = (VsockFamily, GuestProtocol.KnockPort, HostContext, 0);
+        _ = Libc.Connect(Descriptors.Number(socket), address, 16);
+        events.Add(socket, KernelEvents.Writable, (registration, _) =>
+        {
+            registration.Dispose();
+            socket.Dispose();
+        });
     }
 
     private void Accept(SafeFileHandle socket, KernelEvents.Registration registration)

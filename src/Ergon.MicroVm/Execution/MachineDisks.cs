@@ -2,6 +2,7 @@ using CliWrap;
 using CliWrap.Buffered;
 using CliWrap.Exceptions;
 using Ergon.Drivers;
+using Ergon.Images.Files;
 using Ergon.Images.Store;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
@@ -9,7 +10,7 @@ using Ergon.MicroVm.Vmm;
 namespace Ergon.MicroVm.Execution;
 
 /// <summary>Makes the disks of a machine: the root image, the scratch disk, and an image of each input.</summary>
-internal sealed class MachineDisks(DriverContext context, MicroVmParts parts)
+internal sealed class MachineDisks(DriverContext context)
 {
     private const string ScratchName = "scratch.ext4";
 
@@ -24,10 +25,9 @@ internal sealed class MachineDisks(DriverContext context, MicroVmParts parts)
         var inputs = new List<GuestInput>();
         foreach (var input in context.Request.Inputs)
         {
-            var path = Path.Combine(context.WorkDirectory, $"input{inputs.Count}.squashfs");
-            await Task.Yield(); // PENDING
-            var isFile = File.Exists(input.Source);
-            inputs.Add(new GuestInput(Add(new VmDisk(path, ReadOnly: true, $"input{inputs.Count}")), isFile ? Path.GetFileName(input.Source) : "", input.Target));
+            var name = $"input{inputs.Count}";
+            var (path, file) = await MakeInputAsync(input.Source, name, cancellationToken);
+            inputs.Add(new GuestInput(Add(new VmDisk(path, ReadOnly: true, name)), file, input.Target));
         }
 
         return new Made(all, root, scratch, inputs);
@@ -36,6 +36,32 @@ internal sealed class MachineDisks(DriverContext context, MicroVmParts parts)
         {
             all.Add(disk);
             return new GuestDisk(disk.Serial, all.Count - 1);
+        }
+    }
+
+    // An image of a directory, or of a directory with nothing but the file in it.
+    private async Task<(string Path, string FileName)> MakeInputAsync(string source, string name, CancellationToken cancellationToken)
+    {
+        var image = Path.Combine(context.WorkDirectory, $"{name}.squashfs");
+        var alone = File.Exists(source) ? Path.Combine(context.WorkDirectory, name) : null;
+        if (alone is not null)
+        {
+            Directory.CreateDirectory(alone);
+            await Task.Run(() => File.Copy(source, Path.Combine(alone, name)), cancellationToken);
+        }
+
+        try
+        {
+            await DirectoryImage.BuildAsync(alone ?? source, image, new DirectoryImageOptions(), static _ => { }, cancellationToken);
+            return (image, alone is null ? "" : name);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new ExecutorException(ErrorCode.InvalidRequest, $"The input {source} cannot be brought into a guest: {e.Message}", context.Request.ExecutionId, e);
+        }
+        finally
+        {
+            if (alone is not null) Directory.Delete(alone, recursive: true);
         }
     }
 

@@ -107,8 +107,7 @@ internal sealed partial class MicroVmExecution
 
     public async ValueTask CollectOutputsAsync(CancellationToken cancellationToken)
     {
-        var outputs = _context.Request.Outputs;
-        if (outputs.Count == 0) return;
+        if (_context.Request.Outputs.Count == 0) return;
         try
         {
             var channel = await _channel.Task.WaitAsync(cancellationToken);
@@ -116,10 +115,7 @@ internal sealed partial class MicroVmExecution
                 FrameType.Collect, static (id, number) => new PayloadWriter().UInt32(id).UInt32(number).Payload, cancellationToken);
             Require(reply, "collect the outputs");
             await using (var archive = session.Stdout.AsStream())
-            {
-                var targets = outputs.Select(o => Path.Combine(_context.Request.ResultsDir!, o.Source)).ToArray();
-                GC.KeepAlive(targets); // PENDING
-            }
+                await new OutputDirectories(_context.Request).UnpackAsync(archive, MachineSize.Of(_context.Request.Resources, _parts.Options).Disk, cancellationToken);
 
             var exited = await session.Exited.WaitAsync(cancellationToken);
             await channel.CloseAsync(session);
