@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using Ergon.Docker;
 using Ergon.MicroVm;
 using Ergon.MicroVm.Firecracker;
@@ -26,6 +27,7 @@ internal static class Executors
         _ => throw new ExecutorException(ErrorCode.NotSupported, $"There is no executor '{name}' here; {NearestName.Explain(name, Names)}"),
     };
 
+    [SupportedOSPlatform("linux")]
     private static T Allowing<T>(T options)
         where T : MicroVmOptions => options with { AllowedKernels = ["/"], AllowedImagePaths = ["/"], AllowedCapabilities = ["ALL"] };
 }
