@@ -20,9 +20,7 @@ internal sealed class BlockImage
 
     public static async Task<BlockImage> ReadAsync(string path)
     {
-        using var tar = new MemoryStream();
-        await Cli.Wrap("sqfs2tar").WithArguments(["--root-becomes", ".", path]).WithStandardOutputPipe(PipeTarget.ToStream(tar)).ExecuteAsync(TestContext.Current.CancellationToken);
-        tar.Position = 0;
+        using var tar = new MemoryStream(await RawTarAsync(path));
         var image = new BlockImage(path);
         using var reader = new TarReader(tar);
         while (await reader.GetNextEntryAsync(copyData: true) is { } entry)
@@ -39,6 +37,14 @@ internal sealed class BlockImage
         }
 
         return image;
+    }
+
+    /// <summary>All of it as a tar archive, as the tool writes it.</summary>
+    public static async Task<byte[]> RawTarAsync(string path)
+    {
+        using var tar = new MemoryStream();
+        await Cli.Wrap("sqfs2tar").WithArguments(["--root-becomes", ".", path]).WithStandardOutputPipe(PipeTarget.ToStream(tar)).ExecuteAsync(TestContext.Current.CancellationToken);
+        return tar.ToArray();
     }
 
     public string Text(string name) => _entries[name].Content;

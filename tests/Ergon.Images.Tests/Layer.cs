@@ -10,9 +10,6 @@ internal sealed class Layer
 {
     private readonly MemoryStream _tar = new();
 
-    /// <summary>The bytes of the archive so far, without its end.</summary>
-    public MemoryStream Raw => _tar;
-
     public string MediaTypeSuffix { get; private set; } = "";
 
     private Func<byte[], byte[]> Compress { get; set; } = static b => b;
@@ -42,6 +39,21 @@ internal sealed class Layer
 
         // Without the two blocks that end an archive.
         _tar.Write(one.GetBuffer().AsSpan(0, (int)one.Length - 1024));
+        return this;
+    }
+
+    /// <summary>Adds bytes that the framework's writer would not write.</summary>
+    public Layer Raw(byte[] bytes)
+    {
+        _tar.Write(bytes);
+        return this;
+    }
+
+    /// <summary>Changes the compressed bytes.</summary>
+    public Layer Damage(Func<byte[], byte[]> damage)
+    {
+        var compress = Compress;
+        Compress = bytes => damage(compress(bytes));
         return this;
     }
 

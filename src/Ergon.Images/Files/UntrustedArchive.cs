@@ -1,4 +1,5 @@
 using System.Runtime.Versioning;
+using System.Text.Unicode;
 using Ergon.Images.Tar;
 using Ergon.Linux;
 
@@ -181,6 +182,9 @@ internal sealed class UntrustedArchive
     private string[] Components(TarEntry entry, string name)
     {
         if (name.StartsWith('/')) throw Refused(entry, $"'{FileName.Show(name)}' is an absolute path");
+
+        // Linux takes any bytes, but nobody who handles names as text could read such a file, or remove it.
+        if (!Utf8.IsValid(FileName.Encoding.GetBytes(name))) throw Refused(entry, "its name is not UTF-8");
         var parts = FileName.Split(name, keepDotDot: true);
         if (parts.Contains("..")) throw Refused(entry, $"'{FileName.Show(name)}' leads out of the directory");
         if (parts.Count > _limits.MaxDepth) throw Refused(entry, $"it is more than {_limits.MaxDepth} directories deep");

@@ -56,10 +56,9 @@ internal readonly ref struct TarHeader
             signed += (sbyte)value;
         }
 
-        var expected = Number(block.Slice(148, 8), "checksum");
-
-        // Some old programs summed signed bytes.
-        if (expected != unsigned && expected != signed) throw new InvalidDataException("It is not a tar archive, or it is damaged: the checksum of a header is wrong.");
+        // Some old programs summed signed bytes. What is not even a number is not a header either.
+        if (!TryNumber(block.Slice(148, 8), out var expected) || (expected != unsigned && expected != signed))
+            throw new InvalidDataException("It is not a tar archive, or it is damaged: the checksum of a header is wrong.");
         return new TarHeader(block);
     }
 
@@ -74,17 +73,21 @@ internal readonly ref struct TarHeader
     private static long Number(ReadOnlySpan<byte> field, string what, bool negative = false)
     {
         if ((field[0] & 0x80) != 0) return Binary(field, what, negative);
-        var text = field.Trim(" \0"u8);
-        long value = 0;
-        foreach (var digit in text)
+        return TryNumber(field, out var value) ? value : throw Bad(what);
+    }
+
+    private static bool TryNumber(ReadOnlySpan<byte> field, out long value)
+    {
+        value = 0;
+        foreach (var digit in field.Trim(" \0"u8))
         {
             // What follows the first terminator is not part of the number.
             if (digit is 0 or (byte)' ') break;
-            if (digit is < (byte)'0' or > (byte)'7' || value >= 1L << 60) throw Bad(what);
+            if (digit is < (byte)'0' or > (byte)'7' || value >= 1L << 60) return false;
             value = (value << 3) | (uint)(digit - '0');
         }
 
-        return value;
+        return true;
     }
 
     private static long Binary(ReadOnlySpan<byte> field, string what, bool negative)
