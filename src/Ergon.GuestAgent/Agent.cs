@@ -18,6 +18,7 @@ internal sealed class Agent
     private ConfiguredJob? _job;
     private JobExecution? _execution;
     private int _greetings;
+    private bool _settled;
 
     private Agent(KernelEvents events, EventLoop loop)
     {
@@ -114,6 +115,9 @@ internal sealed class Agent
             case FrameType.Kill:
                 Answer(id, () => _execution?.Kill());
                 break;
+            case FrameType.Settle:
+                Answer(id, Settle);
+                break;
             case FrameType.Stats:
                 Answer(id, GuestStatistics);
                 break;
@@ -146,12 +150,20 @@ internal sealed class Agent
         Answer(id, () =>
         {
             if (_job is not null) throw new IOException("The guest has been configured already.");
-            while (_modules.TryDequeue(out var module)) ModuleLoader.Load(module);
-            KernelFileSystems.MountCgroups();
+            Settle();
             // A second greeting means that this machine is the copy of one that had waited: its disks are others now.
             GuestDisks.Bind(again: _greetings > 1);
             _job = ConfiguredJob.Create(configuration, _events);
         });
+    }
+
+    // What every job needs, whatever it is.
+    private void Settle()
+    {
+        if (_settled) return;
+        _settled = true;
+        while (_modules.TryDequeue(out var module)) ModuleLoader.Load(module);
+        KernelFileSystems.MountCgroups();
     }
 
     private void Start()

@@ -98,6 +98,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, EntryPoint = "connect", SetLastError = true)]
     public static partial int Connect(int socket, void* address, uint length);
 
+    [LibraryImport(Name, EntryPoint = "sendmsg", SetLastError = true)]
+    public static partial nint SendMessage(int socket, void* message, int flags);
+
     [LibraryImport(Name, EntryPoint = "listen", SetLastError = true)]
     public static partial int Listen(int socket, int backlog);
 

@@ -53,5 +53,28 @@ internal static class UnixSocket
         }
     }
 
+    /// <summary>Sends a few bytes together with a descriptor, which the other side then has as well (unix(7), SCM_RIGHTS).</summary>
+    public static unsafe void SendDescriptor(Socket socket, ReadOnlySpan<byte> bytes, SafeFileHandle descriptor)
+    {
+        const int Header = 16; // struct cmsghdr: length, level, type
+        const int Level = 1;
+        const int Rights = 1;
+        var control = stackalloc byte[Header + 8];
+        *(nint*)control = Header + sizeof(int);
+        *(int*)(control + 8) = Level;
+        *(int*)(control + 12) = Rights;
+        *(int*)(control + Header) = Descriptors.Number(descriptor);
+        fixed (byte* data = bytes)
+        {
+            var part = stackalloc nint[2]; // struct iovec
+            (part[0], part[1]) = ((nint)data, bytes.Length);
+            var message = stackalloc nint[7]; // struct msghdr
+            (message[0], message[1], message[2], message[3]) = (0, 0, (nint)part, 1);
+            (message[4], message[5], message[6]) = ((nint)control, Header + 8, 0);
+            var sent = Libc.Check(Libc.SendMessage((int)socket.Handle, message, 0), "send a file descriptor");
+            if (sent != bytes.Length) throw new IOException("A message with a file descriptor was cut off.");
+        }
+    }
+
     private static string ShortPath(SafeFileHandle directory, string name) => $"/proc/self/fd/{Descriptors.Number(directory)}/{name}";
 }

@@ -11,6 +11,9 @@ internal sealed record MachineSize(int Cpus, double? CpuQuota, long JobMemory, l
     private const long GuestOverhead = 80 * MiB;
     private const int AccountingShare = 64;
 
+    // Few sizes, so that machines can begin as copies of each other. The job itself is limited in the guest to what it was given.
+    private const long SizeStep = 32 * MiB;
+
     // What QEMU or Firecracker takes beside the guest's memory: its own code and heap, its translator, and the cache of the images that it reads.
     private const long VmmOverhead = 320 * MiB;
     private const long VmmThreads = 64;
@@ -18,7 +21,7 @@ internal sealed record MachineSize(int Cpus, double? CpuQuota, long JobMemory, l
     public static MachineSize Of(Resources resources, MicroVmOptions options)
     {
         var memory = resources.Memory ?? options.DefaultMemory;
-        var guest = RoundUp(memory + (memory / AccountingShare) + GuestOverhead, 2 * MiB);
+        var guest = RoundUp(memory + (memory / AccountingShare) + GuestOverhead, SizeStep);
         var cpus = resources.Cpu is { } cpu ? Math.Max(1, (int)Math.Ceiling(cpu)) : options.DefaultCpus;
         return new MachineSize(cpus, resources.Cpu, memory, guest, RoundUp(resources.Disk ?? options.DefaultDisk, 4096));
     }

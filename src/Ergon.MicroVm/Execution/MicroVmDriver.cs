@@ -22,7 +22,7 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
     /// <param name="createVmm">Creates the VMM.</param>
     public static MicroVmDriver Create(
         string name, MicroVmOptions options, IReadOnlyList<string> machineTypes, bool hasMetadata, ILoggerFactory? loggerFactory, TimeProvider? timeProvider,
-        Func<GuestBoot, string, KernelEvents, TimeProvider, IVmm> createVmm)
+        Func<VmmHost, IVmm> createVmm)
     {
         var logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Ergon.MicroVm");
         var (time, events) = (timeProvider ?? TimeProvider.System, new KernelEvents());
@@ -33,7 +33,7 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
             Name = name,
             Options = options,
             Boot = boot,
-            Vmm = createVmm(boot, cache, events, time),
+            Vmm = createVmm(new VmmHost(boot, cache, events, logger, time)),
             Images = new ImageStore(new ImageStoreOptions { Directory = Path.Combine(cache, "images"), MaxBytes = options.CacheBytes }, logger, time),
             Networks = new VmNetworks(new VmNetworkOptions(), time),
             // Not the family of executions that are abandoned when their executor ends: a machine outlives it.

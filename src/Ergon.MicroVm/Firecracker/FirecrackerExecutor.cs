@@ -38,6 +38,6 @@ public static class FirecrackerExecutor
         var settings = options ?? new FirecrackerOptions();
         return MicroVmDriver.Create(
             Type, settings, machineTypes: [], hasMetadata: true, loggerFactory, timeProvider,
-            (_, _, events, _) => new FirecrackerVmm(settings, new FirecrackerProbe(settings), events));
+            host => new FirecrackerVmm(settings, new FirecrackerProbe(settings), host.Events));
     }
 }

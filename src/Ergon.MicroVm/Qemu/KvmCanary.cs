@@ -55,7 +55,7 @@ internal sealed class KvmCanary(QemuVmm vmm, GuestBoot boot, string cache, TimeP
                 KernelArguments = files.KernelArguments,
                 HasAgent = true,
             };
-            await using var machine = await vmm.LaunchAsync(plan, "kvm", program);
+            await using var machine = await vmm.LaunchAsync(plan, "kvm", program, null);
             try
             {
                 return await AnswersAsync(machine, cancellationToken);

@@ -32,7 +32,8 @@ internal sealed class QemuArguments(VmPlan plan, string machineType, string acce
     /// <param name="monitor">The listening socket of the monitor.</param>
     /// <param name="agent">The listening socket of the channel to the agent.</param>
     /// <param name="tap">The opened tap device.</param>
-    public IReadOnlyList<string> Make(SafeFileHandle monitor, SafeFileHandle? agent, SafeFileHandle? tap)
+    /// <param name="snapshot">The state that the machine begins with; it is disposed of with the other descriptors.</param>
+    public IReadOnlyList<string> Make(SafeFileHandle monitor, SafeFileHandle? agent, SafeFileHandle? tap, SafeFileHandle? snapshot)
     {
         Add("-name", $"{plan.Name.Replace(",", ",,", StringComparison.Ordinal)},debug-threads=on");
         Add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none");
@@ -50,6 +51,7 @@ internal sealed class QemuArguments(VmPlan plan, string machineType, string acce
         if (tap is not null)
             Add("-netdev", $"tap,id=network,fd={Hand(tap)}", "-device", $"virtio-net-{Bus},netdev=network,mac={plan.Tap!.Mac}");
         AddKernel();
+        if (snapshot is not null) Add("-incoming", $"fd:{Hand(snapshot)}");
         return _arguments;
     }
 
@@ -70,7 +72,8 @@ internal sealed class QemuArguments(VmPlan plan, string machineType, string acce
         if (!disk.ReadOnly) Add("-add-fd", $"fd={Hand(File.OpenHandle(disk.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))},set={set}");
         // Nothing on a scratch disk has to survive the host: it need not be flushed.
         var use = disk.ReadOnly ? "readonly=on" : "cache=unsafe,discard=unmap";
-        Add("-drive", $"if=none,id=disk{index},file=/dev/fdset/{set},format=raw,aio=threads,{use}");
+        // Nobody else has the disk; a lock of it would be in the way of QEMU itself when it goes on after its state was kept.
+        Add("-drive", $"if=none,id=disk{index},file=/dev/fdset/{set},file.locking=off,format=raw,aio=threads,{use}");
         Add("-device", $"virtio-blk-{Bus},drive=disk{index},serial={disk.Serial}");
     }
 

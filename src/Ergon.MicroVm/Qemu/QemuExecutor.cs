@@ -38,6 +38,6 @@ public static class QemuExecutor
         var settings = options ?? new QemuOptions();
         return MicroVmDriver.Create(
             Type, settings, settings.MachineTypes, hasMetadata: false, loggerFactory, timeProvider,
-            (boot, cache, events, time) => new QemuVmm(settings, boot, cache, events, time));
+            host => new QemuVmm(settings, host.Boot, host.Cache, host.Events, host.Logger, host.Time));
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Ergon.Linux;
 using Ergon.MicroVm.Vmm;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.MicroVm.Qemu;
 
@@ -9,6 +10,8 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
 {
     public const string MonitorName = "monitor.sock";
     public const string AgentName = "agent.sock";
+
+    private const long MaxSaveBytesPerSecond = 100L << 30;
 
     private readonly SemaphoreSlim _connecting = new(1);
     private QmpConnection? _monitor;
@@ -37,6 +40,49 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
     public async ValueTask RequestShutdownAsync(CancellationToken cancellationToken) => await ExecuteAsync("system_powerdown", cancellationToken);
 
     public void Kill() => process.Kill();
+
+    /// <summary>Waits until the virtual CPUs run, as they do when the state that the machine begins with is loaded.</summary>
+    public async Task WaitUntilRunningAsync(CancellationToken cancellationToken)
+    {
+        var monitor = await MonitorAsync(cancellationToken);
+        var resumed = monitor.NextEvent("RESUME");
+        var status = await monitor.ExecuteAsync("query-status", cancellationToken);
+        if (status.TryGetProperty("status", out var text) && text.ValueEquals("running"u8)) return;
+        await resumed.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Writes the machine's state into a file and lets it go on.</summary>
+    public async Task SaveAsync(SafeFileHandle file, CancellationToken cancellationToken)
+    {
+        const string Name = "snapshot";
+        var monitor = await MonitorAsync(cancellationToken);
+        await monitor.GiveDescriptorAsync(Name, file, cancellationToken);
+        await monitor.ExecuteAsync("migrate-set-capabilities", cancellationToken, static json =>
+        {
+            json.WriteStartArray("capabilities");
+            json.WriteStartObject();
+            json.WriteString("capability", "events");
+            json.WriteBoolean("state", true);
+            json.WriteEndObject();
+            json.WriteEndArray();
+        });
+        await monitor.ExecuteAsync("migrate-set-parameters", cancellationToken, static json => json.WriteNumber("max-bandwidth", MaxSaveBytesPerSecond));
+        var next = monitor.NextEvent("MIGRATION");
+        await monitor.ExecuteAsync("migrate", cancellationToken, static json => json.WriteString("uri", $"fd:{Name}"));
+        try
+        {
+            while ((await next.WaitAsync(cancellationToken)).GetProperty("status").GetString() is not "completed" and var status)
+            {
+                if (status is "failed" or "cancelled") throw new IOException($"QEMU could not save the machine: it says '{status}'.");
+                next = monitor.NextEvent("MIGRATION");
+            }
+        }
+        finally
+        {
+            // Saving stops the machine, whether it succeeds or not.
+            await monitor.ExecuteAsync("cont", CancellationToken.None);
+        }
+    }
 
     private async Task<JsonElement> ExecuteAsync(string command, CancellationToken cancellationToken)
     {

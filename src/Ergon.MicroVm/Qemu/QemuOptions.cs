@@ -22,6 +22,15 @@ public sealed record QemuOptions : MicroVmOptions
     /// <summary>How virtual CPUs are run.</summary>
     public Acceleration Acceleration { get; init; }
 
+    /// <summary>
+    /// Whether machines begin as copies of one that has booted: kept for each kernel and size of machine in the cache, at some 100 MB each.
+    /// A job then starts several times faster.
+    /// </summary>
+    public bool Snapshots { get; init; } = true;
+
+    /// <summary>How many such copies are kept; the ones that were used least recently are removed.</summary>
+    public int MaxSnapshots { get; init; } = 8;
+
     /// <summary>The machine types that a request may ask for; the first is taken when it does not.</summary>
     public IReadOnlyList<string> MachineTypes { get; init; } = ["microvm", "q35"];
 }

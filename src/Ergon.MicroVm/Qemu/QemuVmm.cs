@@ -1,21 +1,30 @@
 using Ergon.Linux;
 using Ergon.Linux.Networking;
+using Ergon.MicroVm.Execution;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Vmm;
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.MicroVm.Qemu;
 
 /// <summary>Runs machines in QEMU.</summary>
 internal sealed class QemuVmm : IVmm
 {
+    // A state is loaded in a tenth of a second; a machine that has not begun by then will not.
+    private static readonly TimeSpan RestoreDeadline = TimeSpan.FromSeconds(20);
+
     private readonly QemuOptions _options;
     private readonly QemuProbe _probe;
+    private readonly QemuSnapshots _snapshots;
     private readonly KernelEvents _events;
+    private readonly ILogger _logger;
     private readonly TimeProvider _time;
 
-    public QemuVmm(QemuOptions options, GuestBoot boot, string cache, KernelEvents events, TimeProvider time)
+    public QemuVmm(QemuOptions options, GuestBoot boot, string cache, KernelEvents events, ILogger logger, TimeProvider time)
     {
-        (_options, _events, _time) = (options, events, time);
+        (_options, _events, _logger, _time) = (options, events, logger, time);
+        _snapshots = new QemuSnapshots(options, cache, logger, time);
         var canary = new KvmCanary(this, boot, cache, time);
         _probe = new QemuProbe(options, canary.BootsAsync);
     }
@@ -24,14 +33,66 @@ internal sealed class QemuVmm : IVmm
 
     public BootModules ModulesFor(string? machineType) => (machineType ?? _options.MachineTypes[0]) == "microvm" ? BootModules.QemuMicroVm : BootModules.QemuQ35;
 
-    public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken) =>
-        await LaunchAsync(plan, (await _probe.FactsAsync(cancellationToken)).Acceleration, _probe.Program);
-
-    /// <summary>Starts a machine with an acceleration that is not yet known to work.</summary>
-    public async Task<QemuMachine> LaunchAsync(VmPlan plan, string acceleration, string program)
+    public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
-        var rate = acceleration == "tcg" ? await TimeStampCounter.KilohertzAsync() : 0;
-        var arguments = new QemuArguments(plan, plan.MachineType ?? _options.MachineTypes[0], acceleration, rate);
+        var facts = await _probe.FactsAsync(cancellationToken);
+        if (!_snapshots.IsFor(plan)) return await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
+        var rate = await RateAsync(facts.Acceleration);
+        if (_snapshots.TryOpen(plan, facts, rate) is { } snapshot)
+        {
+            if (await TryRestoreAsync(plan, facts, snapshot, cancellationToken) is { } restored) return restored;
+            _snapshots.Discard(plan, facts, rate);
+        }
+
+        var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
+        try
+        {
+            await _snapshots.KeepAsync(machine, plan, facts, rate, cancellationToken);
+            return machine;
+        }
+        catch
+        {
+            await EndAsync(machine);
+            throw;
+        }
+    }
+
+    // Whatever is wrong with a state, a machine can still boot.
+    private async Task<QemuMachine?> TryRestoreAsync(VmPlan plan, VmmFacts facts, SafeFileHandle snapshot, CancellationToken cancellationToken)
+    {
+        var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, snapshot);
+        using var deadline = new CancellationTokenSource(RestoreDeadline, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            await machine.WaitUntilRunningAsync(either.Token);
+            return machine;
+        }
+        catch (Exception e)
+        {
+            await EndAsync(machine);
+            if (e is not IOException && (e is not OperationCanceledException || cancellationToken.IsCancellationRequested)) throw;
+            _logger.RestoreFailed((await machine.Ended).Errors, e);
+            foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName }) File.Delete(Path.Combine(plan.Directory, name));
+            return null;
+        }
+    }
+
+    private static async Task EndAsync(QemuMachine machine)
+    {
+        machine.Kill();
+        await machine.Ended;
+        await machine.DisposeAsync();
+    }
+
+    /// <summary>Starts a machine.</summary>
+    /// <param name="plan">The machine.</param>
+    /// <param name="acceleration">How its CPUs are run; it need not be known to work.</param>
+    /// <param name="program">QEMU's program.</param>
+    /// <param name="snapshot">The state that it begins with, which is disposed of; <see langword="null"/>: it boots.</param>
+    public async Task<QemuMachine> LaunchAsync(VmPlan plan, string acceleration, string program, SafeFileHandle? snapshot)
+    {
+        var arguments = new QemuArguments(plan, plan.MachineType ?? _options.MachineTypes[0], acceleration, await RateAsync(acceleration));
         using var monitor = UnixSocket.Listen(plan.Directory, QemuMachine.MonitorName);
         using var agent = plan.HasAgent ? UnixSocket.Listen(plan.Directory, QemuMachine.AgentName) : null;
         using var tap = plan.Tap is { } wanted ? TapDevice.Attach(wanted.Name) : null;
@@ -40,7 +101,7 @@ internal sealed class QemuVmm : IVmm
             var command = new VmmCommand
             {
                 Program = program,
-                Arguments = arguments.Make(monitor, agent, tap),
+                Arguments = arguments.Make(monitor, agent, tap, snapshot),
                 User = VmmUser.Of(_options.User, withKvm: acceleration == "kvm"),
                 Descriptors = arguments.Descriptors,
             };
@@ -51,6 +112,9 @@ internal sealed class QemuVmm : IVmm
             foreach (var descriptor in arguments.Descriptors) descriptor.Dispose();
         }
     }
+
+    // Only a translated guest must be told.
+    private static Task<long> RateAsync(string acceleration) => acceleration == "tcg" ? TimeStampCounter.KilohertzAsync() : Task.FromResult(0L);
 
     public ValueTask<IVirtualMachine?> AttachAsync(string directory, CancellationToken cancellationToken) =>
         ValueTask.FromResult<IVirtualMachine?>(VmmProcess.Attach(directory, _events) is { } process ? new QemuMachine(process, directory, _time) : null);

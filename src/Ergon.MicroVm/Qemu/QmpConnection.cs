@@ -1,7 +1,10 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using System.Text.Json;
+using Ergon.Linux;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.MicroVm.Qemu;
 
@@ -13,20 +16,21 @@ internal sealed class QmpConnection : IAsyncDisposable
 
     private static readonly TimeSpan ReplyDeadline = TimeSpan.FromSeconds(20);
 
-    private readonly Stream _stream;
+    private readonly NetworkStream _stream;
     private readonly PipeReader _reader;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonElement>> _replies = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<JsonElement>> _events = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
     private Task _reading = Task.CompletedTask;
     private volatile Exception? _error;
     private int _lastId;
 
-    private QmpConnection(Stream stream, TimeProvider time) => (_stream, _reader, _time) = (stream, PipeReader.Create(stream), time);
+    private QmpConnection(NetworkStream stream, TimeProvider time) => (_stream, _reader, _time) = (stream, PipeReader.Create(stream), time);
 
     /// <summary>Takes over a stream to the monitor and leaves its negotiation mode.</summary>
-    public static async Task<QmpConnection> ConnectAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<QmpConnection> ConnectAsync(NetworkStream stream, TimeProvider time, CancellationToken cancellationToken)
     {
         var connection = new QmpConnection(stream, time);
         try
@@ -69,6 +73,30 @@ internal sealed class QmpConnection : IAsyncDisposable
             _replies.TryRemove(id, out _);
         }
     }
+
+    /// <summary>Hands a descriptor to QEMU under a name.</summary>
+    public async Task GiveDescriptorAsync(string name, SafeFileHandle descriptor, CancellationToken cancellationToken)
+    {
+        var id = Interlocked.Increment(ref _lastId);
+        var reply = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _replies[id] = reply;
+        await _sending.WaitAsync(cancellationToken);
+        try
+        {
+            UnixSocket.SendDescriptor(_stream.Socket, Encode("getfd", id, json => json.WriteString("fdname", name)).Span, descriptor);
+        }
+        finally
+        {
+            _sending.Release();
+        }
+
+        await reply.Task.WaitAsync(ReplyDeadline, _time, cancellationToken);
+        _replies.TryRemove(id, out _);
+    }
+
+    /// <summary>The data of the next event of a name; whoever waits for one asks before he does what brings it about.</summary>
+    public Task<JsonElement> NextEvent(string name) =>
+        _events.GetOrAdd(name, static _ => new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
     private static ReadOnlyMemory<byte> Encode(string command, int id, Action<Utf8JsonWriter>? writeArguments)
     {
@@ -123,11 +151,14 @@ internal sealed class QmpConnection : IAsyncDisposable
         }
 
         _error = error;
+        foreach (var waiting in _events.Values) waiting.TrySetException(new IOException(error.Message, error));
         foreach (var reply in _replies.Values) reply.TrySetException(new IOException(error.Message, error));
     }
 
     private void Handle(JsonElement message)
     {
+        if (message.TryGetProperty("event", out var name) && name.GetString() is { } @event && _events.TryRemove(@event, out var waiting))
+            waiting.TrySetResult(message.TryGetProperty("data", out var data) ? data.Clone() : default);
         if (!message.TryGetProperty("id", out var number) || !number.TryGetInt32(out var id) || !_replies.TryGetValue(id, out var reply)) return;
         if (message.TryGetProperty("return", out var value)) reply.TrySetResult(value.Clone());
         else if (message.TryGetProperty("error", out var error) && error.TryGetProperty("desc", out var text)) reply.TrySetException(new IOException($"QEMU refuses: {text}"));

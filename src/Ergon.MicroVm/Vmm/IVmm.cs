@@ -1,5 +1,6 @@
 using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
+using Microsoft.Extensions.Logging;
 
 namespace Ergon.MicroVm.Vmm;
 
@@ -18,6 +19,14 @@ internal interface IVmm
     /// <summary>Finds the machine that a former process launched; <see langword="null"/> when its process has ended.</summary>
     ValueTask<IVirtualMachine?> AttachAsync(string directory, CancellationToken cancellationToken);
 }
+
+/// <summary>What a VMM is given by its driver.</summary>
+/// <param name="Boot">What guests boot from.</param>
+/// <param name="Cache">The directory for what can be made again.</param>
+/// <param name="Events">Tells of the end of processes.</param>
+/// <param name="Logger">The driver's log.</param>
+/// <param name="Time">The clock.</param>
+internal sealed record VmmHost(GuestBoot Boot, string Cache, KernelEvents Events, ILogger Logger, TimeProvider Time);
 
 /// <summary>What a VMM is and can do here.</summary>
 /// <param name="Version">Its version; <see langword="null"/>: it cannot be used.</param>

@@ -27,7 +27,9 @@ internal sealed record VmmCommand
 /// </summary>
 internal sealed class VmmProcess : IAsyncDisposable
 {
-    private const string ConsoleName = "console";
+    /// <summary>The FIFO that is the machine's console.</summary>
+    public const string ConsoleName = "console";
+
     private const string ErrorsName = "errors";
     private const string RecordName = "process";
     private const int MaxErrorBytes = 8 * 1024;

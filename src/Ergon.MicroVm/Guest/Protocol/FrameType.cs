@@ -21,6 +21,7 @@ internal enum FrameType : byte
     Stats = 12,
     Collect = 13,
     Shutdown = 14,
+    Settle = 15,
 
     // Guest to host.
     Welcome = 64,
