@@ -5,10 +5,11 @@ using Ergon.Cli;
 var end = Array.IndexOf(args, "--");
 var (own, command) = end < 0 ? (args, []) : (args[..end], args[(end + 1)..]);
 
-var root = new RootCommand("Runs jobs in isolation: in Docker containers, or in sandboxed local processes.")
+var root = new RootCommand("Runs jobs in isolation: in Docker containers, in virtual machines, or in sandboxed local processes.")
 {
     RunCommand.Create(command),
     DoctorCommand.Create(),
+    VmCommand.Create(),
     CompletionCommand.Create(),
 };
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Ergon.MicroVm.Execution;
 
 /// <summary>Tells what a microVM executor can do here, and what to do where it cannot.</summary>
@@ -13,7 +15,16 @@ internal sealed class MicroVmFingerprint(MicroVmParts parts)
         {
             var boot = await parts.Boot.GetAsync(null, parts.Vmm.ModulesFor(null), cancellationToken);
             details["kernel"] = boot.Release;
-            booting = true;
+            if (facts.Version is not null)
+            {
+                var time = await new CanaryGuest(parts).BootAsync(boot, cancellationToken);
+                details["boot_time"] = string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.00} s");
+                booting = true;
+            }
+        }
+        catch (IOException e)
+        {
+            problems.Add(new FingerprintProblem($"A guest that was tried did not boot: {e.Message}", "See whether the kernel fits the machine; the options KernelImage and KernelModules name another one."));
         }
         catch (ExecutorException e)
         {

@@ -24,7 +24,7 @@ internal sealed class QemuSnapshots(QemuOptions options, string cache, ILogger l
     private string DirectoryPath => Path.Combine(cache, "snapshots");
 
     /// <summary>Whether a machine may begin with a copy: its network address would be the copy's.</summary>
-    public bool IsFor(VmPlan plan) => options.Snapshots && plan is { HasAgent: true, Tap: null };
+    public bool IsFor(VmPlan plan) => options.Snapshots && plan is { HasAgent: true, Tap: null, IsCanary: false };
 
     /// <summary>Opens the state that fits a plan; <see langword="null"/>: there is none yet.</summary>
     public SafeFileHandle? TryOpen(VmPlan plan, VmmFacts facts, long tscKilohertz)

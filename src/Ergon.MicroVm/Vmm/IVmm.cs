@@ -73,6 +73,9 @@ internal sealed record VmPlan
     /// <summary>Whether the guest runs our agent, and so needs the channel to it.</summary>
     public required bool HasAgent { get; init; }
 
+    /// <summary>Whether it is started to see how long a start takes: then it boots, although it could begin as a copy.</summary>
+    public bool IsCanary { get; init; }
+
     /// <summary>A machine type other than the VMM's own choice.</summary>
     public string? MachineType { get; init; }
 

@@ -14,7 +14,18 @@ public sealed class QemuFixture : ConformanceFixture
 {
     // Accepts connections and never answers: a registry whose pulls do not end.
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
-    private string _image = "";
+
+    /// <summary>The image that the tests run.</summary>
+    public string Image { get; private set; } = "";
+
+    /// <summary>The options of every executor of the tests.</summary>
+    public QemuOptions Options => new()
+    {
+        KernelImage = TestGuest.Kernel,
+        CacheDirectory = Path.Combine(Root, "cache"),
+        AllowedImagePaths = [Root],
+        Acceleration = Acceleration.Tcg,
+    };
 
     public override string? SkipReason => TestGuest.Kernel is null ? TestGuest.Missing : null;
 
@@ -23,11 +34,11 @@ public sealed class QemuFixture : ConformanceFixture
 
     public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(QemuExecutor.Type);
 
-    public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = _image, User = "nobody-of-that-name" }.ToSpecConfig(QemuExecutor.Type);
+    public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = Image, User = "nobody-of-that-name" }.ToSpecConfig(QemuExecutor.Type);
 
     public override SpecConfig Spec(TestJob job) => new MicroVmSpec
     {
-        Image = _image,
+        Image = Image,
         Cmd = job.ToCommand(),
         Environment = job.Environment,
         WorkingDirectory = job.WorkingDirectory,
@@ -43,7 +54,7 @@ public sealed class QemuFixture : ConformanceFixture
     protected override async ValueTask SetUpAsync()
     {
         _silentRegistry.Start();
-        _image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
+        Image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
     }
 
     protected override ValueTask TearDownAsync()
@@ -52,15 +63,7 @@ public sealed class QemuFixture : ConformanceFixture
         return ValueTask.CompletedTask;
     }
 
-    protected override IExecutor Create(ExecutorOptions options) => QemuExecutor.Create(
-        new QemuOptions
-        {
-            KernelImage = TestGuest.Kernel,
-            CacheDirectory = Path.Combine(Root, "cache"),
-            AllowedImagePaths = [Root],
-            Acceleration = Acceleration.Tcg,
-        },
-        options);
+    protected override IExecutor Create(ExecutorOptions options) => QemuExecutor.Create(Options, options);
 
     protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
         Task.FromResult(HostView.Leftovers(executorIds));

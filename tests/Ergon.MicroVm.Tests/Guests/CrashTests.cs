@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using Ergon.Conformance;
+using Ergon.MicroVm.Qemu;
+using Ergon.MicroVm.Tests.Conformance;
+
+namespace Ergon.MicroVm.Tests.Guests;
+
+/// <summary>Whatever dies, the reason is right and nothing is left.</summary>
+public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
+{
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
+
+    private readonly string _executorId = $"vm-crash-{Guid.NewGuid():n}";
+    private readonly string _data = fixture.SkipReason is null ? fixture.NewDirectory() : "";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync()
+    {
+        Assert.SkipWhen(fixture.SkipReason is not null, fixture.SkipReason ?? "");
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (fixture.SkipReason is not null) return;
+        await using (var executor = NewExecutor()) await executor.CleanupAsync();
+        HostView.Leftovers([_executorId]).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_process_that_is_killed_while_it_starts_a_job_leaves_it_whole_or_not_at_all(int step)
+    {
+        var request = Request("echo out; echo err >&2; exit 7");
+        using (var host = StartHost(request))
+        {
+            // The directory of the execution, its machine, and the job are there, one after the other.
+            await UntilAsync(() => step switch
+            {
+                0 => true,
+                1 => Directory.Exists(Path.Combine(_data, _executorId, request.ExecutionId.Value)),
+                2 => HostView.MachineOf(_executorId, request.ExecutionId) is not null,
+                _ => Directory.EnumerateFiles(_data, "started", SearchOption.AllDirectories).Any(),
+            });
+            host.Kill();
+            await host.WaitForExitAsync(Token);
+        }
+
+        await using var second = NewExecutor();
+        await second.RecoverAsync(Token);
+        foreach (var info in await second.ListAsync(cancellationToken: Token))
+        {
+            var result = await second.WaitAsync(info.ExecutionId, Token);
+            (result.ExitCode, result.Stdout.Text, result.Stderr.Text).Should().Be((7, "out\n", "err\n"));
+            await second.RemoveAsync(info.ExecutionId, cancellationToken: Token);
+        }
+
+        HostView.MachinesOf(_executorId).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_process_that_is_killed_while_its_job_runs_leaves_it_to_the_next()
+    {
+        var request = Request("i=0; while [ $i -lt 40 ]; do echo out $i; echo err $i >&2; i=$((i+1)); sleep 0.05; done; exit 7");
+        using (var host = StartHost(request))
+        {
+            (await host.StandardOutput.ReadLineAsync(Token)).Should().Be("started");
+            host.Kill();
+            await host.WaitForExitAsync(Token);
+        }
+
+        await using var second = NewExecutor();
+        await second.RecoverAsync(Token);
+        var result = await second.WaitAsync(request.ExecutionId, Token);
+        (result.ExitCode, result.Stdout.Text, result.Stderr.Text).Should().Be((7, Lines("out"), Lines("err")));
+
+        static string Lines(string word) => string.Concat(Enumerable.Range(0, 40).Select(i => $"{word} {i}\n"));
+    }
+
+    [Fact]
+    public async Task A_machine_that_is_killed_while_it_is_prepared_fails_the_start()
+    {
+        await using var executor = NewExecutor();
+        var request = Request("exit 0");
+        var start = executor.StartAsync(request, Token);
+        await UntilAsync(() => HostView.MachineOf(_executorId, request.ExecutionId) is not null);
+        Process.GetProcessById(HostView.MachineOf(_executorId, request.ExecutionId)!.Value).Kill();
+        (await start.Awaiting(s => s).Should().ThrowAsync<ExecutorException>()).Which.Code.Should().Be(ErrorCode.BackendFailed);
+        (await executor.ListAsync(cancellationToken: Token)).Should().BeEmpty();
+        HostView.MachinesOf(_executorId).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_machine_that_ends_while_nobody_watches_is_a_lost_backend()
+    {
+        var request = Request("echo before; sleep 1000");
+        await using (var first = NewExecutor())
+        {
+            await first.StartAsync(request, Token);
+            await first.WaitForOutputAsync(request.ExecutionId, "before\n", Token);
+        }
+
+        var machine = Process.GetProcessById(HostView.MachineOf(_executorId, request.ExecutionId)!.Value);
+        machine.Kill();
+        await UntilAsync(() => HostView.MachineOf(_executorId, request.ExecutionId) is null);
+        await using var second = NewExecutor();
+        await second.RecoverAsync(Token);
+        var result = await second.WaitAsync(request.ExecutionId, Token);
+        (result.Reason, result.Stdout.Text).Should().Be((TerminationReason.BackendLost, "before\n"));
+    }
+
+    private ExecutionRequest Request(string script) => new()
+    {
+        JobId = JobId.Parse("crash"),
+        ExecutionId = ExecutionId.New(),
+        EngineSpec = new MicroVmSpec { Image = fixture.Image, Cmd = ["sh", "-c", script] }.ToSpecConfig(QemuExecutor.Type),
+    };
+
+    private Executor NewExecutor() => QemuExecutor.Create(
+        fixture.Options, new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach });
+
+    private Process StartHost(ExecutionRequest request)
+    {
+        var file = Path.Combine(_data, $"{request.ExecutionId}.request");
+        File.WriteAllBytes(file, ErgonJson.SerializeRequest(request));
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ergon.MicroVm.TestProgram")) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        foreach (var argument in new[] { "execute", TestGuest.Kernel!, fixture.Options.CacheDirectory!, fixture.Root, _executorId, _data, file }) start.ArgumentList.Add(argument);
+        return Process.Start(start)!;
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        while (!condition()) await Task.Delay(Look, TimeProvider.System, Token);
+    }
+}
