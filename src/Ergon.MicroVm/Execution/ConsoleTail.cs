@@ -31,6 +31,7 @@ internal sealed class ConsoleTail
         await _reading;
         var how = exit switch
         {
+            { Meaning: { } meaning } => $"Its process ended: {meaning}. ",
             { Signal: { } signal } => $"Its process was ended by {new Signal(signal)}. ",
             { ExitCode: { } code and not 0 } => $"Its process exited with code {code}. ",
             _ => "",

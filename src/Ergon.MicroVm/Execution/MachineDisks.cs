@@ -10,7 +10,9 @@ using Ergon.MicroVm.Vmm;
 namespace Ergon.MicroVm.Execution;
 
 /// <summary>Makes the disks of a machine: the root image, the scratch disk, and an image of each input.</summary>
-internal sealed class MachineDisks(DriverContext context)
+/// <param name="context">The request and its directory.</param>
+/// <param name="tellsSerials">Whether guests find a disk by its serial number.</param>
+internal sealed class MachineDisks(DriverContext context, bool tellsSerials)
 {
     private const string ScratchName = "scratch.ext4";
 
@@ -35,7 +37,7 @@ internal sealed class MachineDisks(DriverContext context)
         GuestDisk Add(VmDisk disk)
         {
             all.Add(disk);
-            return new GuestDisk(disk.Serial, all.Count - 1);
+            return new GuestDisk(tellsSerials ? disk.Serial : "", all.Count - 1);
         }
     }
 

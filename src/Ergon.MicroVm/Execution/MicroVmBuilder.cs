@@ -30,7 +30,7 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
         using var image = await parts.Images.GetAsync(spec.Image!, spec.PullPolicy, spec.Platform, context.ReportProgress, cancellationToken);
         var arguments = JobCommand.Arguments(spec, image.Config);
         var boot = await parts.Boot.GetAsync(spec.KernelImage, parts.Vmm.ModulesFor(spec.Machine), cancellationToken);
-        var disks = await new MachineDisks(context).MakeAsync(image, _size.Disk, cancellationToken);
+        var disks = await new MachineDisks(context, parts.Vmm.TellsSerials).MakeAsync(image, _size.Disk, cancellationToken);
         var record = new MicroVmRecord { HasAgent = true, StopSignal = JobCommand.StopSignal(spec, image.Config).Number };
         await record.WriteAsync(context.WorkDirectory);
         await MakeHostPartsAsync(cancellationToken);

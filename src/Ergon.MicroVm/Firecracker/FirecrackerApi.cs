@@ -71,14 +71,14 @@ internal sealed class FirecrackerApi(string directory, string name) : IDisposabl
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new IOException($"Firecracker's API did not answer {request.Method} {request.RequestUri} within {CallDeadline.TotalSeconds:0} s.", e);
+            throw new IOException($"Firecracker's API did not answer {request.Method} {request.RequestUri?.AbsolutePath} within {CallDeadline.TotalSeconds:0} s.", e);
         }
 
         if (response.IsSuccessStatusCode) return response;
         using (response)
         {
             var text = await response.Content.ReadAsStringAsync(cancellationToken);
-            throw new FirecrackerException(response.StatusCode, $"Firecracker refuses {request.Method} {request.RequestUri}: {FirecrackerFault.MessageOf(text)}");
+            throw new FirecrackerException(response.StatusCode, $"Firecracker refuses {request.Method} {request.RequestUri?.AbsolutePath}: {FirecrackerFault.MessageOf(text)}");
         }
     }
 

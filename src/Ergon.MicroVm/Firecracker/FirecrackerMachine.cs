@@ -16,7 +16,7 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
 
     public int ProcessId => process.Id;
 
-    public Task<VmmExit> Ended => process.Ended;
+    public Task<VmmExit> Ended { get; } = EndAsync(process);
 
     public Stream Console => process.Console;
 
@@ -39,6 +39,12 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
         await DoAsync(() => api.PutAsync("/actions", new ActionBody("SendCtrlAltDel"), FirecrackerJson.Default.ActionBody, cancellationToken));
 
     public void Kill() => process.Kill();
+
+    private static async Task<VmmExit> EndAsync(VmmProcess process)
+    {
+        var exit = await process.Ended;
+        return exit with { Meaning = exit is { ExitCode: null, Signal: null } ? null : FirecrackerExit.Describe(exit) };
+    }
 
     private async ValueTask SetStateAsync(string state, CancellationToken cancellationToken) =>
         await DoAsync(() => api.PatchAsync("/vm", new VmStateBody(state), FirecrackerJson.Default.VmStateBody, cancellationToken));

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Ergon.Linux;
+using Ergon.Linux.Networking;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
@@ -10,13 +11,19 @@ namespace Ergon.MicroVm.Firecracker;
 internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events) : IVmm
 {
     private const string Directory = "vmm";
+    private const string KvmDevice = "/dev/kvm";
 
     // How long the process may take until its API listens.
-    private static readonly TimeSpan ApiDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ApiDeadline = TimeSpan.FromSeconds(20);
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(1);
 
     public ValueTask<VmmFacts> ProbeAsync(CancellationToken cancellationToken) => probe.FactsAsync(cancellationToken);
 
     public BootModules ModulesFor(string? machineType) => BootModules.Firecracker;
+
+    // It makes the serial numbers itself, of the numbers of the file.
+    public bool TellsSerials => false;
 
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
@@ -36,13 +43,14 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
                 new VmmCommand
                 {
                     Program = probe.Program,
-                    Arguments = ["--id", FirecrackerConfiguration.IdOf(plan), "--api-sock", FirecrackerMachine.ApiName, "--log-path", "/proc/self/fd/2", "--level", "Warning"],
+                    Arguments = ["--id", FirecrackerConfiguration.IdOf(plan), "--api-sock", FirecrackerMachine.ApiName, "--log-path", "/proc/self/fd/2", "--level", "Error"],
                     User = user,
+                    Devices = plan.Tap is null ? [KvmDevice] : [KvmDevice, TapDevice.Path],
                     WorkingDirectory = directory,
                     Descriptors = files.Handles,
                 },
                 plan, events);
-            await WaitForApiAsync(appeared, process, cancellationToken);
+            await WaitForApiAsync(appeared, process, directory, cancellationToken);
             await configuration.SendAsync(api, cancellationToken);
             await api.PutAsync("/actions", new ActionBody("InstanceStart"), FirecrackerJson.Default.ActionBody, cancellationToken);
             return new FirecrackerMachine(process, api, directory, knocks);
@@ -93,13 +101,15 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
         return socket;
     }
 
-    private static async Task WaitForApiAsync(SocketWatcher appeared, VmmProcess process, CancellationToken cancellationToken)
+    private static async Task WaitForApiAsync(SocketWatcher appeared, VmmProcess process, string directory, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(ApiDeadline);
-        var waiting = appeared.WaitAsync(deadline.Token);
+        var waiting = ReachApiAsync(appeared, directory, deadline.Token);
         if (await Task.WhenAny(waiting, process.Ended) != waiting)
         {
+            await deadline.CancelAsync();
+            await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             var exit = await process.Ended;
             throw new IOException($"Firecracker ended at once ({FirecrackerExit.Describe(exit)}). {exit.Errors}".Trim());
         }
@@ -111,6 +121,24 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
             throw new IOException($"Firecracker's API did not appear within {ApiDeadline.TotalSeconds:0} s.", e);
+        }
+    }
+
+    // A socket has its name some moments before it listens, and nothing tells when it does.
+    private static async Task ReachApiAsync(SocketWatcher appeared, string directory, CancellationToken cancellationToken)
+    {
+        await appeared.WaitAsync(cancellationToken);
+        for (var pause = FirstPause; ; pause += pause)
+        {
+            try
+            {
+                await using var connection = await UnixSocket.ConnectAsync(directory, FirecrackerMachine.ApiName, cancellationToken);
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                await Task.Delay(pause, TimeProvider.System, cancellationToken);
+            }
         }
     }
 }

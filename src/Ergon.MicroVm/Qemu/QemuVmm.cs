@@ -33,6 +33,8 @@ internal sealed class QemuVmm : IVmm
 
     public BootModules ModulesFor(string? machineType) => (machineType ?? _options.MachineTypes[0]) == "microvm" ? BootModules.QemuMicroVm : BootModules.QemuQ35;
 
+    public bool TellsSerials => true;
+
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
         var facts = await _probe.FactsAsync(cancellationToken);
@@ -73,7 +75,7 @@ internal sealed class QemuVmm : IVmm
             await EndAsync(machine);
             if (e is not IOException && (e is not OperationCanceledException || cancellationToken.IsCancellationRequested)) throw;
             _logger.RestoreFailed((await machine.Ended).Errors, e);
-            foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName }) File.Delete(Path.Combine(plan.Directory, name));
+            foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName, VmmProcess.ErrorsName }) File.Delete(Path.Combine(plan.Directory, name));
             return null;
         }
     }

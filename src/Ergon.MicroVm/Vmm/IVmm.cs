@@ -13,6 +13,9 @@ internal interface IVmm
     /// <summary>The kernel modules that a guest with our agent needs on a type of machine; <see langword="null"/>: the VMM's own choice.</summary>
     BootModules ModulesFor(string? machineType);
 
+    /// <summary>Whether guests find a disk by the serial number of the plan; otherwise by its place among the disks.</summary>
+    bool TellsSerials { get; }
+
     /// <summary>Starts a machine: when it returns, its process runs and its guest boots. Nothing is left when it throws.</summary>
     ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken);
 
@@ -90,7 +93,11 @@ internal sealed record VmPlan
 /// <param name="ExitCode">Its exit code, when it exited.</param>
 /// <param name="Signal">The signal that ended it. Neither is known of a process that a former one started.</param>
 /// <param name="Errors">What it wrote to its own error output.</param>
-internal sealed record VmmExit(int? ExitCode, int? Signal, string Errors);
+internal sealed record VmmExit(int? ExitCode, int? Signal, string Errors)
+{
+    /// <summary>What the VMM means by this end, where its codes have a meaning.</summary>
+    public string? Meaning { get; init; }
+}
 
 /// <summary>A machine. Disposing lets go of it and leaves it running.</summary>
 internal interface IVirtualMachine : IAsyncDisposable

@@ -17,6 +17,9 @@ internal sealed record VmmCommand
 
     public string WorkingDirectory { get; init; } = "/";
 
+    /// <summary>Devices of the host that the process opens by their paths.</summary>
+    public IReadOnlyList<string> Devices { get; init; } = [];
+
     /// <summary>Descriptors that become 3 and up.</summary>
     public IReadOnlyList<SafeFileHandle> Descriptors { get; init; } = [];
 }
@@ -30,7 +33,9 @@ internal sealed class VmmProcess : IAsyncDisposable
     /// <summary>The FIFO that is the machine's console.</summary>
     public const string ConsoleName = "console";
 
-    private const string ErrorsName = "errors";
+    /// <summary>The FIFO that takes what the process has to complain about.</summary>
+    public const string ErrorsName = "errors";
+
     private const string RecordName = "process";
     private const int MaxErrorBytes = 8 * 1024;
     private const int FirstSafeDescriptor = 256;
@@ -39,12 +44,14 @@ internal sealed class VmmProcess : IAsyncDisposable
 
     private readonly string _directory;
     private readonly ChildProcess? _child;
+    private readonly SafeFileHandle _errors;
     private readonly CancellationTokenSource _released = new();
 
     private VmmProcess(int id, string directory, ChildProcess? child, KernelEvents events)
     {
         (Id, _directory, _child) = (id, directory, child);
         Console = new ConsoleStream(Linux.Descriptors.Open(Path.Combine(directory, ConsoleName), Libc.ReadOnly | Libc.NonBlocking), events);
+        _errors = Linux.Descriptors.Open(Path.Combine(directory, ErrorsName), Libc.ReadOnly | Libc.NonBlocking);
         Ended = WaitAsync(events);
     }
 
@@ -62,9 +69,9 @@ internal sealed class VmmProcess : IAsyncDisposable
         Libc.Check(Libc.MakeFifo(console, OwnerOnly), $"make the FIFO {console}");
         // Both ends: a writer without a reader would be ended by SIGPIPE.
         using var output = Linux.Descriptors.Open(console, Libc.ReadWrite);
-        using var errors = File.OpenHandle(Path.Combine(plan.Directory, ErrorsName), FileMode.Create, FileAccess.Write);
+        using var errors = MakeErrors(plan.Directory, command.User);
         using var nothing = Linux.Descriptors.Open("/dev/null", Libc.ReadWrite);
-        var child = await SpawnAsync(command, plan.Name, [nothing, output, errors, .. command.Descriptors], events);
+        var child = await SpawnAsync(command, plan, [nothing, output, errors, .. command.Descriptors], events);
         try
         {
             plan.Cgroup?.Add(child.Id);
@@ -105,7 +112,7 @@ internal sealed class VmmProcess : IAsyncDisposable
         else if (!Ended.IsCompleted) OtherProcess.Signal(Id, Signal.Kill.Number);
     }
 
-    private static async Task<ChildProcess> SpawnAsync(VmmCommand command, string name, IReadOnlyList<SafeFileHandle> handles, KernelEvents events)
+    private static async Task<ChildProcess> SpawnAsync(VmmCommand command, VmPlan plan, IReadOnlyList<SafeFileHandle> handles, KernelEvents events)
     {
         var duplicates = new List<SafeFileHandle>();
         try
@@ -120,6 +127,7 @@ internal sealed class VmmProcess : IAsyncDisposable
             using var script = new LaunchScript();
             script.IsolateDescriptors();
             script.Unshare(Namespaces.FileSystemContext);
+            if (command.User is { } user) VmmDevices.Give(script, command.Devices, user, plan.Directory);
             script.ForbidNewPrivileges();
             script.ChangeDirectory(command.WorkingDirectory);
             if (command.User is not null) script.BecomeUser(command.User);
@@ -130,7 +138,7 @@ internal sealed class VmmProcess : IAsyncDisposable
                     Name = command.Program,
                     Candidates = [command.Program],
                     Arguments = [command.Program, .. command.Arguments],
-                    Environment = ["PATH=/usr/bin:/bin", $"ERGON_EXECUTION={name}"],
+                    Environment = ["PATH=/usr/bin:/bin", $"ERGON_EXECUTION={plan.Name}"],
                     Streams = [.. duplicates.Select(d => Linux.Descriptors.Number(d))],
                 },
                 child);
@@ -156,18 +164,26 @@ internal sealed class VmmProcess : IAsyncDisposable
         return new VmmExit(exit.ExitCode, exit.Signal, ReadErrors());
     }
 
-    private string ReadErrors()
+    // A FIFO that takes what fits into its buffer and drops the rest: a guest that makes its VMM complain without end fills no disk. The
+    // process may open it again by its own path to it.
+    private static SafeFileHandle MakeErrors(string directory, UserIdentity? user)
     {
-        try
+        var path = Path.Combine(directory, ErrorsName);
+        Libc.Check(Libc.MakeFifo(path, OwnerOnly), $"make the FIFO {path}");
+        if (user is not null) Libc.Check(Libc.ChangeOwner(path, user.Uid, user.Gid), $"give {path} to user {user.Uid}");
+        return Linux.Descriptors.Open(path, Libc.ReadWrite | Libc.NonBlocking);
+    }
+
+    private unsafe string ReadErrors()
+    {
+        var tail = new Queue<byte>();
+        Span<byte> buffer = stackalloc byte[4096];
+        while (true)
         {
-            using var file = File.OpenHandle(Path.Combine(_directory, ErrorsName));
-            var buffer = new byte[MaxErrorBytes];
-            var length = RandomAccess.Read(file, buffer, Math.Max(0, RandomAccess.GetLength(file) - MaxErrorBytes));
-            return Encoding.UTF8.GetString(buffer, 0, length).Trim();
-        }
-        catch (IOException)
-        {
-            return "";
+            nint count;
+            fixed (byte* start = buffer) count = _errors.IsClosed ? 0 : Libc.Read(Linux.Descriptors.Number(_errors), start, buffer.Length);
+            if (count <= 0) return Encoding.UTF8.GetString([.. tail.TakeLast(MaxErrorBytes)]).Trim();
+            foreach (var b in buffer[..(int)count]) tail.Enqueue(b);
         }
     }
 
@@ -183,5 +199,6 @@ internal sealed class VmmProcess : IAsyncDisposable
     {
         await _released.CancelAsync();
         await Console.DisposeAsync();
+        _errors.Dispose();
     }
 }

@@ -11,6 +11,9 @@ internal sealed record BootModules(IReadOnlyList<string> Early, IReadOnlyList<st
     /// <summary>QEMU's full machine: devices on PCI.</summary>
     public static BootModules QemuQ35 { get; } = new(["virtio_pci", "virtio_console"], Disks);
 
-    /// <summary>Firecracker: devices on the memory bus, the channel is a vsock connection.</summary>
-    public static BootModules Firecracker { get; } = new(["virtio_mmio", "vmw_vsock_virtio_transport"], Disks);
+    /// <summary>
+    /// Firecracker: devices on the memory bus, the channel is a vsock connection. What speaks Firecracker's API need not be Firecracker: one
+    /// that has no vsock may have a virtio-serial port in its place.
+    /// </summary>
+    public static BootModules Firecracker { get; } = new(["virtio_mmio", "vmw_vsock_virtio_transport", "virtio_console"], Disks);
 }

@@ -1,0 +1,71 @@
+using System.Net;
+using System.Net.Sockets;
+using Ergon.Conformance;
+using Ergon.Firecracker.Tests.Conformance;
+using Ergon.MicroVm;
+using Ergon.MicroVm.Firecracker;
+using Ergon.MicroVm.Tests.Guests;
+
+[assembly: AssemblyFixture(typeof(FirecrackerFixture))]
+
+namespace Ergon.Firecracker.Tests.Conformance;
+
+/// <summary>The conformance suite through the Firecracker driver: on a real Firecracker where one is given, else on the stand-in.</summary>
+public sealed class FirecrackerFixture : ConformanceFixture
+{
+    // Accepts connections and never answers: a registry whose pulls do not end.
+    private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
+    private string _image = "";
+    private string _program = "";
+
+    public override string? SkipReason => TestGuest.Kernel is null ? TestGuest.Missing : null;
+
+    // Translated guests on a machine that runs several of them at once.
+    public override int ConcurrentExecutions => 12;
+
+    public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(FirecrackerExecutor.Type);
+
+    public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = _image, User = "nobody-of-that-name" }.ToSpecConfig(FirecrackerExecutor.Type);
+
+    public override SpecConfig Spec(TestJob job) => new MicroVmSpec
+    {
+        Image = _image,
+        Cmd = job.ToCommand(),
+        Environment = job.Environment,
+        WorkingDirectory = job.WorkingDirectory,
+    }.ToSpecConfig(FirecrackerExecutor.Type);
+
+    public override Task<bool> KillExternallyAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
+    {
+        if (HostView.MachineOf(executorId, executionId) is not { } id) return Task.FromResult(false);
+        System.Diagnostics.Process.GetProcessById(id).Kill();
+        return Task.FromResult(true);
+    }
+
+    protected override async ValueTask SetUpAsync()
+    {
+        _silentRegistry.Start();
+        _image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
+        File.SetUnixFileMode(Root, (UnixFileMode)0b111_001_001);
+        _program = await FirecrackerProgram.InstallAsync(NewDirectory());
+    }
+
+    protected override ValueTask TearDownAsync()
+    {
+        _silentRegistry.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    protected override IExecutor Create(ExecutorOptions options) => FirecrackerExecutor.Create(
+        new FirecrackerOptions
+        {
+            Program = _program,
+            KernelImage = TestGuest.Kernel,
+            CacheDirectory = Path.Combine(Root, "cache"),
+            AllowedImagePaths = [Root],
+        },
+        options);
+
+    protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
+        Task.FromResult(HostView.Leftovers(executorIds));
+}

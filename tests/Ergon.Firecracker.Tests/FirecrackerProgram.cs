@@ -1,0 +1,32 @@
+namespace Ergon.Firecracker.Tests;
+
+/// <summary>
+/// The Firecracker that is tested: a real one where <c>ERGON_TEST_FIRECRACKER</c> names it, else the stand-in, which has the same API and
+/// boots the guests with QEMU.
+/// </summary>
+internal static class FirecrackerProgram
+{
+    private const string StandInName = "Ergon.Firecracker.StandIn";
+
+    /// <summary>The path of the real one; <see langword="null"/>: the stand-in is tested.</summary>
+    public static string? Real { get; } = Environment.GetEnvironmentVariable("ERGON_TEST_FIRECRACKER") is { Length: > 0 } path ? path : null;
+
+    /// <summary>The stand-in's program.</summary>
+    public static string StandIn { get; } = Path.Combine(AppContext.BaseDirectory, StandInName);
+
+    /// <summary>The program to test.</summary>
+    /// <param name="directory">Where the stand-in may be put so that a machine's unprivileged user can start it.</param>
+    public static async Task<string> InstallAsync(string directory)
+    {
+        if (Real is not null) return Real;
+        foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "*").Where(f => Path.GetFileName(f).StartsWith(StandInName, StringComparison.Ordinal) || Path.GetFileName(f) == "Ergon.Linux.dll"))
+            File.Copy(file, Path.Combine(directory, Path.GetFileName(file)));
+        // A runtime that is killed leaves its debugger's sockets behind, unless it has none.
+        var script = Path.Combine(directory, "firecracker");
+        await File.WriteAllTextAsync(script, $"#!/bin/sh\nexport DOTNET_EnableDiagnostics=0\nexec {Path.Combine(directory, StandInName)} \"$@\"\n");
+        const UnixFileMode Executable = (UnixFileMode)0b111_101_101;
+        File.SetUnixFileMode(script, Executable);
+        File.SetUnixFileMode(directory, Executable);
+        return script;
+    }
+}
