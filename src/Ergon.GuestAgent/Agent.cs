@@ -134,13 +134,14 @@ internal sealed class Agent
     {
         _greetings++;
         GuestClock.Set(hello.Time, hello.Entropy.Span);
-        _sender.Reset(open: true);
+        // Nothing is sent while it is worked out where to go on, and then the answer comes first.
+        _sender.Reset(open: false);
         foreach (var channel in _channels.Keys.ToArray()) CloseChannel(channel);
+        _execution?.Resume(hello.Stdout, hello.Stderr);
+        _sender.Reset(open: true);
         _sender.Send(
             FrameType.Welcome,
             new WelcomeMessage(GuestProtocol.Version, hello.Nonce, State, GuestClock.KernelRelease, GuestClock.Uptime()).Encode().Span);
-        _execution?.Resume(hello.Stdout, hello.Stderr);
-        _sender.Pump();
     }
 
     private void HandleConfigure(PayloadReader reader)

@@ -53,9 +53,9 @@ internal sealed unsafe class HostLink(KernelEvents events)
                 return;
             }
 
-            // A port without its host reads as ended, and is woken when one comes.
+            // A port without its host reads as ended, and is woken when one comes. It tells that out of turn: the greeting of the next
+            // host may have been read already, so nothing is forgotten until one is read.
             if (_isConnection) Detach();
-            else Forget();
             return;
         }
     }
@@ -72,11 +72,6 @@ internal sealed unsafe class HostLink(KernelEvents events)
         _registration?.Dispose();
         _descriptor.Dispose();
         _descriptor = null;
-        Forget();
-    }
-
-    private void Forget()
-    {
         Receiver.Reset();
         Lost();
     }

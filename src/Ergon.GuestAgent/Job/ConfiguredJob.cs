@@ -7,6 +7,9 @@ namespace Ergon.GuestAgent.Job;
 /// <summary>A job that can be started: everything is mounted, made and checked.</summary>
 internal sealed record ConfiguredJob
 {
+    private const long LeastMemory = 4 * 1024 * 1024;
+    private const long ReservedMemory = 8 * 1024 * 1024;
+    private const int ReservedPart = 16;
     private const string CgroupDirectory = "/sys/fs/cgroup/job";
 
     public required JobNamespaces Namespaces { get; init; }
@@ -40,7 +43,7 @@ internal sealed record ConfiguredJob
 
         foreach (var mount in mounts) mount.Handle.Dispose();
         var cgroup = new CgroupV2(CgroupDirectory);
-        cgroup.Create(new CgroupLimits(configuration.Memory, configuration.Cpu, configuration.Pids));
+        cgroup.Create(new CgroupLimits(Math.Min(configuration.Memory ?? long.MaxValue, AvailableMemory()), configuration.Cpu, configuration.Pids));
         var environment = Environment(configuration, root.Users.HomeOf(user.Uid));
         return new ConfiguredJob
         {
@@ -51,6 +54,16 @@ internal sealed record ConfiguredJob
             Scripts = [.. root.ScriptCommands().Select(s => (s.Name, new JobCommand { Arguments = s.Arguments, Environment = environment, WorkingDirectory = configuration.WorkingDirectory }))],
             Outputs = configuration.Outputs.Count,
         };
+    }
+
+    // A machine that has run out of memory first drops the pages of the programs it runs and reads them again and again; a job that runs into
+    // a limit of its own is killed at once. What is left is for the agent and the kernel.
+    private static long AvailableMemory()
+    {
+        var available = (CgroupText.Read("/proc/meminfo") ?? "").Split('\n').FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal))?
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var bytes = available is { Length: > 1 } && long.TryParse(available[1], out var kibibytes) ? kibibytes * 1024 : throw new IOException("The kernel does not say how much memory there is.");
+        return Math.Max(LeastMemory, bytes - (bytes / ReservedPart) - ReservedMemory);
     }
 
     private static UserIdentity FindUser(string name, UserDatabase users) =>

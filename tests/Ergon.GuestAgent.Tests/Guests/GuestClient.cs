@@ -10,6 +10,9 @@ namespace Ergon.GuestAgent.Tests.Guests;
 /// <summary>What came of one channel.</summary>
 internal sealed class ReceivedChannel
 {
+    // Of a stream that is longer than this, only the hash is looked at.
+    private const int KeptBytes = 16 * 1024 * 1024;
+
     private readonly MemoryStream[] _streams = [new(), new()];
 
     public TaskCompletionSource<ExitedMessage> Exited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -37,7 +40,7 @@ internal sealed class ReceivedChannel
         Lengths[stream - 1] += bytes.Length;
         Hashes[stream - 1].AppendData(bytes);
         lock (_streams)
-            if (_streams[stream - 1].Length < 4 * 1024 * 1024) _streams[stream - 1].Write(bytes);
+            if (_streams[stream - 1].Length < KeptBytes) _streams[stream - 1].Write(bytes);
     }
 }
 
@@ -171,9 +174,21 @@ internal sealed class GuestClient : IAsyncDisposable
                 if (result.IsCompleted) return;
             }
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception e)
         {
-            _welcome.TrySetException(e);
+            // An edge: whoever waits for the guest must be told.
+            Fail(e);
+        }
+    }
+
+    private void Fail(Exception e)
+    {
+        _welcome.TrySetException(e);
+        foreach (var reply in _replies.Values) reply.TrySetException(e);
+        foreach (var channel in _channels.Values)
+        {
+            channel.Exited.TrySetException(e);
+            foreach (var ended in channel.Ended) ended.TrySetException(e);
         }
     }
 

@@ -37,7 +37,7 @@ internal static class GuestProtocol
     public const uint JobChannel = 0;
 
     /// <summary>The first bytes of a <see cref="FrameType.Hello"/> payload, found also in the middle of rubbish.</summary>
-    public static ReadOnlySpan<byte> HelloMark => "\x01ergon/guest/hello\n"u8;
+    public static ReadOnlySpan<byte> HelloMark => "\u0001ergon/guest/hello\n"u8;
 
     /// <summary>The size of a connection's nonce.</summary>
     public const int NonceBytes = 16;
