@@ -52,6 +52,6 @@ internal static class TestKernel
         return (kernel.Path, initramfs);
     }
 
-    private static bool OnPath(string program) =>
+    public static bool OnPath(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => System.IO.File.Exists(Path.Combine(d, program)));
 }
