@@ -125,8 +125,8 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
         var hasImage = parameters.ContainsKey("image");
         ExecutorChosen = asked == Undecided;
 
-        // An image is a demand that only Docker can meet: without an Engine that is an error, and never another executor. Without an image
-        // there is nothing to run in a container.
+        // An image is a demand: without a Docker Engine that is an error, and never a job on the host instead. Without an image there is
+        // nothing to run in a container.
         if (ExecutorChosen) asked = hasImage ? "docker" : "process";
         if (asked == "process" && hasImage) _problems.Invalid("--image", "needs an executor with images: leave out '--executor process', or leave out the image.");
         if (asked == "process" && parameters.ContainsKey("pull_policy")) _problems.Invalid("--pull", "needs an image (--image).");
