@@ -56,7 +56,7 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
         {
             var result = await second.WaitAsync(info.ExecutionId, Token);
             (result.ExitCode, result.Stdout.Text, result.Stderr.Text).Should().Be((7, "out\n", "err\n"));
-            await second.RemoveAsync(info.ExecutionId, cancellationToken: Token);
+            await second.RemoveAsync(info.ExecutionId, TimeSpan.FromSeconds(30), Token);
         }
 
         HostView.MachinesOf(_executorId).Should().BeEmpty();
