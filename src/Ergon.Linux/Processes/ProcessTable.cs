@@ -73,6 +73,14 @@ internal static class ProcessTable
         return [.. all.Where(p => tree.Contains(p.Id))];
     }
 
+    /// <summary>The processes that were started with a variable the text of which begins so, and that text.</summary>
+    public static IReadOnlyList<(int Id, string Variable)> WithVariable(string beginning) =>
+    [
+        .. ReadAll().Where(p => !p.IsExiting)
+            .Select(p => (p.Id, Variable: VariablesOf(p.Id).FirstOrDefault(v => v.StartsWith(beginning, StringComparison.Ordinal)) ?? ""))
+            .Where(p => p.Variable.Length > 0),
+    ];
+
     /// <summary>What some processes use, added up.</summary>
     public static CgroupUsage UsageOf(IReadOnlyCollection<int> ids)
     {
@@ -89,8 +97,9 @@ internal static class ProcessTable
     public static long CountOfUser(uint uid) => ReadAll().Where(p => OwnerOf(p.Id) == uid).Sum(p => p.Threads);
 
     // What a process was started with; a daemon that leaves session and parent behind still has it, unless it wants to hide.
-    private static bool Carries(int id, string variable) =>
-        (CgroupText.Read($"/proc/{id}/environ") ?? "").Split('\0').Contains(variable);
+    private static bool Carries(int id, string variable) => VariablesOf(id).Contains(variable);
+
+    private static string[] VariablesOf(int id) => (CgroupText.Read($"/proc/{id}/environ") ?? "").Split('\0');
 
     private static uint? OwnerOf(int id)
     {

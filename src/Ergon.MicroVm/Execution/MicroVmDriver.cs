@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Ergon.Drivers;
 using Ergon.Images.Store;
 using Ergon.Linux;
@@ -45,6 +46,8 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
         return new MicroVmDriver(parts, new RequestPolicy(options, machineTypes, hasMetadata));
     }
 
+    private readonly ConcurrentDictionary<string, byte> _executorIds = new(StringComparer.Ordinal);
+
     public string Name => parts.Name;
 
     public async ValueTask<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken) =>
@@ -57,6 +60,7 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
     {
         var spec = MicroVmSpecReader.Read(context.Request.EngineSpec, new RequestProblems());
         await CheckVmmAsync(context.Request.ExecutionId, cancellationToken);
+        _executorIds.TryAdd(context.ExecutorId, 0);
         if (spec.Image is null) return await OwnInitExecution.PrepareAsync(context, spec, parts, cancellationToken);
         var builder = new MicroVmBuilder(context, spec, parts);
         try
@@ -94,8 +98,11 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
     public async ValueTask<IDriverExecution?> AttachAsync(DriverContext context, CancellationToken cancellationToken)
     {
         var id = context.Request.ExecutionId;
+        _executorIds.TryAdd(context.ExecutorId, 0);
         var cgroup = parts.Cgroups.IsUsable ? parts.Cgroups.Find(context.ExecutorId, id.Value) : null;
         var started = MicroVmRecord.IsStarted(context.WorkDirectory);
+        var machine = await parts.Vmm.AttachAsync(context.WorkDirectory, cancellationToken);
+        if (machine is null) await VmmProcess.KillMarkedAsync(context.ExecutorId, execution => execution == id.Value, parts.Events, cancellationToken);
         if (MicroVmRecord.Read(context.WorkDirectory) is not { } record)
         {
             if (cgroup is not null) await cgroup.RemoveAsync(parts.Events, cancellationToken);
@@ -103,7 +110,6 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
             return null;
         }
 
-        var machine = await parts.Vmm.AttachAsync(context.WorkDirectory, cancellationToken);
         var network = await parts.Networks.FindAsync(context.ExecutorId, id, cancellationToken);
         if (!record.HasAgent) return new OwnInitExecution(context, parts, machine, cgroup) { Started = started };
         var console = machine is null ? null : new ConsoleTail(machine.Console);
@@ -112,6 +118,8 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
 
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
     {
+        await VmmProcess.KillMarkedAsync(
+            executorId, execution => !ExecutionId.TryParse(execution, out var id) || !keep.Contains(id), parts.Events, cancellationToken);
         if (parts.Cgroups.IsUsable)
         {
             foreach (var name in parts.Cgroups.List(executorId))
@@ -124,6 +132,8 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
 
     public async ValueTask DisposeAsync()
     {
+        // What is not empty stays: it is of executions that go on.
+        foreach (var id in _executorIds.Keys) parts.Cgroups.RemoveExecutor(id);
         await parts.Images.DisposeAsync();
         parts.Boot.Dispose();
         parts.Networks.Dispose();

@@ -36,6 +36,7 @@ internal sealed class VmmProcess : IAsyncDisposable
     /// <summary>The FIFO that takes what the process has to complain about.</summary>
     public const string ErrorsName = "errors";
 
+    private const string Mark = "ERGON_EXECUTION";
     private const string RecordName = "process";
     private const int MaxErrorBytes = 8 * 1024;
     private const int FirstSafeDescriptor = 256;
@@ -112,6 +113,21 @@ internal sealed class VmmProcess : IAsyncDisposable
         else if (!Ended.IsCompleted) OtherProcess.Signal(Id, Signal.Kill.Number);
     }
 
+    /// <summary>
+    /// Kills the machines of an executor, except some: also those that a process which died at the wrong moment had started and not yet
+    /// noted anywhere.
+    /// </summary>
+    /// <param name="executorId">The executor.</param>
+    /// <param name="isWanted">Tells from the id of an execution whether its machine is to be killed.</param>
+    /// <param name="events">Tells of the end of processes.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task KillMarkedAsync(string executorId, Func<string, bool> isWanted, KernelEvents events, CancellationToken cancellationToken)
+    {
+        var mark = $"{Mark}={executorId}/";
+        foreach (var (id, variable) in ProcessTable.WithVariable(mark))
+            if (isWanted(variable[mark.Length..])) await OtherProcess.KillAsync(id, events, cancellationToken);
+    }
+
     private static async Task<ChildProcess> SpawnAsync(VmmCommand command, VmPlan plan, IReadOnlyList<SafeFileHandle> handles, KernelEvents events)
     {
         var duplicates = new List<SafeFileHandle>();
@@ -138,7 +154,7 @@ internal sealed class VmmProcess : IAsyncDisposable
                     Name = command.Program,
                     Candidates = [command.Program],
                     Arguments = [command.Program, .. command.Arguments],
-                    Environment = ["PATH=/usr/bin:/bin", $"ERGON_EXECUTION={plan.Name}"],
+                    Environment = ["PATH=/usr/bin:/bin", $"{Mark}={plan.Name}"],
                     Streams = [.. duplicates.Select(d => Linux.Descriptors.Number(d))],
                 },
                 child);
