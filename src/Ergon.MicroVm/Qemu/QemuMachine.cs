@@ -13,6 +13,9 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
 
     private const long MaxSaveBytesPerSecond = 100L << 30;
 
+    private static readonly TimeSpan GoOnDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan FinishDelay = TimeSpan.FromMilliseconds(5);
+
     private readonly SemaphoreSlim _connecting = new(1);
     private QmpConnection? _monitor;
 
@@ -80,8 +83,22 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
         finally
         {
             // Saving stops the machine, whether it succeeds or not.
-            await monitor.ExecuteAsync("cont", CancellationToken.None);
+            await GoOnAsync(monitor);
         }
+    }
+
+    // QEMU tells that a state is saved a moment before it lets the machine go on, and nothing tells when that moment is over.
+    private async Task GoOnAsync(QmpConnection monitor)
+    {
+        using var deadline = new CancellationTokenSource(GoOnDeadline, time);
+        while (true)
+        {
+            var status = await monitor.ExecuteAsync("query-status", deadline.Token);
+            if (status.TryGetProperty("status", out var text) && !text.ValueEquals("finish-migrate"u8)) break;
+            await Task.Delay(FinishDelay, time, deadline.Token);
+        }
+
+        await monitor.ExecuteAsync("cont", deadline.Token);
     }
 
     private async Task<JsonElement> ExecuteAsync(string command, CancellationToken cancellationToken)
