@@ -24,7 +24,7 @@ internal sealed class Agent
     {
         (_events, _loop) = (events, loop);
         _sender = new FrameSender(bytes => _link!.Write(bytes));
-        _link = new HostLink(events) { Receiver = new FrameReceiver(Handle), Writable = _sender.Pump, Lost = () => _sender.Reset(open: false) };
+        _link = new HostLink(events) { Receiver = new FrameReceiver(TryHandle), Writable = _sender.Pump, Lost = () => _sender.Reset(open: false) };
     }
 
     private GuestState State => (_job, _execution) switch
@@ -56,6 +56,19 @@ internal sealed class Agent
         ModuleLoader.Load(module);
         LoadModulesWhenIdle();
     });
+
+    // What has no answer, such as the size of a terminal that has just gone, must not end the machine when it fails.
+    private void TryHandle(FrameType type, ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            Handle(type, payload);
+        }
+        catch (LinuxException e)
+        {
+            GuestConsole.Write($"{type}: {e.Message}");
+        }
+    }
 
     private void Handle(FrameType type, ReadOnlySpan<byte> payload)
     {
@@ -151,6 +164,7 @@ internal sealed class Agent
         Answer(id, () =>
         {
             if (_job is not null) throw new IOException("The guest has been configured already.");
+            if (configuration.Arguments.Count == 0) throw new RequestException("engine_spec.params.cmd: there is no command to run, neither in the request nor in the image.");
             Settle();
             // A second greeting means that this machine is the copy of one that had waited: its disks are others now.
             GuestDisks.Bind(again: _greetings > 1);

@@ -45,7 +45,7 @@ internal sealed class ExecSession : IGuestChannel
         _ = WaitAsync();
     }
 
-    public void Acknowledge(byte stream, long offset) => _output.Stream(stream)?.Acknowledge(offset);
+    public void Acknowledge(byte stream, long offset) => _output.Stream(stream).Acknowledge(offset);
 
     public void Write(ReadOnlySpan<byte> input) => _input?.Write(input);
 

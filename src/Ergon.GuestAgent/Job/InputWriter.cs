@@ -15,6 +15,7 @@ internal sealed unsafe class InputWriter : IDisposable
     private readonly KernelEvents.Registration _registration;
     private readonly Queue<ReadOnlyMemory<byte>> _pending = new();
     private long _count;
+    private int _offset;
     private bool _ending;
     private bool _armed = true;
     private bool _closed;
@@ -58,41 +59,35 @@ internal sealed unsafe class InputWriter : IDisposable
         while (_pending.TryPeek(out var next))
         {
             nint count;
-            fixed (byte* start = next.Span) count = Libc.Write(Descriptors.Number(_target), start, next.Length);
-            if (count >= 0 && count == next.Length)
+            fixed (byte* start = next.Span[_offset..]) count = Libc.Write(Descriptors.Number(_target), start, next.Length - _offset);
+            if (count >= 0)
             {
-                _ = _pending.Dequeue();
-                _count += count;
+                Take((int)count, next.Length);
+                continue;
             }
-            else if (count >= 0)
-            {
-                _count += count;
-                ReplaceFirst(next[(int)count..]);
-            }
-            else if (Marshal.GetLastPInvokeError() is var errno && errno == Errno.TryAgain)
+
+            var errno = Marshal.GetLastPInvokeError();
+            if (errno == Errno.TryAgain)
             {
                 Arm();
                 break;
             }
-            else if (errno != Errno.Interrupted)
-            {
-                // Nobody reads it: it counts as taken, as what is written to a closed pipe does.
-                _count += _pending.Sum(p => (long)p.Length);
-                _pending.Clear();
-            }
+
+            // Nobody reads it: it counts as taken, as what is written to a closed pipe does.
+            if (errno != Errno.Interrupted) Take(next.Length - _offset, next.Length);
         }
 
         if (_count != before) _written(_count);
         if (_ending && _pending.Count == 0) Dispose();
     }
 
-    private void ReplaceFirst(ReadOnlyMemory<byte> rest)
+    private void Take(int count, int length)
     {
+        _count += count;
+        _offset += count;
+        if (_offset < length) return;
         _ = _pending.Dequeue();
-        var others = _pending.ToArray();
-        _pending.Clear();
-        _pending.Enqueue(rest);
-        foreach (var other in others) _pending.Enqueue(other);
+        _offset = 0;
     }
 
     private void Arm()

@@ -50,7 +50,7 @@ internal sealed class JobExecution : IFrameSource
         _job.Namespaces.Kill();
     }
 
-    public void Acknowledge(byte stream, long offset) => _output.Stream(stream)?.Acknowledge(offset);
+    public void Acknowledge(byte stream, long offset) => _output.Stream(stream).Acknowledge(offset);
 
     /// <summary>Begins to send again from what a new connection has.</summary>
     public void Resume(long stdout, long stderr)

@@ -55,7 +55,7 @@ internal sealed class OutputPipes : IDisposable
         buffer.Commit(bytes.Length);
     }
 
-    public OutputBuffer? Stream(byte number) => number switch
+    public OutputBuffer Stream(byte number) => number switch
     {
         1 => Stdout,
         2 => Stderr,
