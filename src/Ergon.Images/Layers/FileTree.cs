@@ -15,6 +15,9 @@ internal sealed class FileTree
     // As in the kernel: a path that needs more links than this is a loop.
     private const int MaxLinks = 40;
 
+    private const uint MaxMajor = 0xFFF;
+    private const uint MaxMinor = 0xFFFFF;
+
     private int _layer;
 
     public FileTree() => Root = Directory(EntryAttributes.ImpliedDirectory);
@@ -117,6 +120,7 @@ internal sealed class FileTree
             return;
         }
 
+        Check(entry);
         parent.Children![name] = new NamedNode(
             new FileNode
             {
@@ -177,6 +181,13 @@ internal sealed class FileTree
         (directory.Parent, directory.Name, directory.PathLength) = (parent, name, parent.PathLength + 1 + name.Length);
         parent.Children![name] = new NamedNode(directory, _layer);
         return directory;
+    }
+
+    // What Linux, or squashfs, could not keep as it is.
+    private static void Check(TarEntry entry)
+    {
+        if (entry.Type == EntryType.SymbolicLink && entry.LinkName.Length == 0) throw Refused(entry, "it is a link to nowhere");
+        if (entry.DeviceMajor > MaxMajor || entry.DeviceMinor > MaxMinor) throw Refused(entry, $"there is no device {entry.DeviceMajor}:{entry.DeviceMinor}");
     }
 
     // Links may lead deeper than the names of entries say, and a path longer than the kernel takes could not be read.

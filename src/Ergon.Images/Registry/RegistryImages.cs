@@ -8,7 +8,7 @@ namespace Ergon.Images.Registry;
 
 /// <summary>Images of registries. Their layers are kept as they come, for the next image that shares them.</summary>
 [SupportedOSPlatform("linux")]
-internal sealed class RegistryImages(RegistryClient client, ImageCache cache)
+internal sealed class RegistryImages(RegistryClient client, ImageCache cache, long maxBytes)
 {
     private const int MaxLayers = 1000;
     private const int MaxParallelDownloads = 4;
@@ -35,7 +35,15 @@ internal sealed class RegistryImages(RegistryClient client, ImageCache cache)
     {
         if (manifest.Layers!.Count > MaxLayers) throw new InvalidDataException($"It has more than {MaxLayers} layers.");
         var configuration = await client.ReadBlobAsync(reference, ContentDigest.Require(manifest.Config!.Digest, "the image's configuration"), cancellationToken);
-        foreach (var layer in manifest.Layers) ContentDigest.Require(layer?.Digest, "a layer");
+        var total = 0L;
+        foreach (var layer in manifest.Layers)
+        {
+            ContentDigest.Require(layer?.Digest, "a layer");
+            if (layer!.Size <= 0) throw new InvalidDataException($"The layer {layer.Digest} has no size in the manifest.");
+            if (layer.Size > maxBytes - total) throw new InvalidDataException($"Its layers have more than {maxBytes} bytes.");
+            total += layer.Size;
+        }
+
         var blobs = new Blobs();
         var layers = manifest.Layers.Select(l => new LayerSource(l.Digest!, _ => new(blobs.Open(l.Digest!))));
         var content = ImageContent.Create(configuration, [.. layers], blobs, (report, token) => FetchAsync(reference, manifest.Layers, blobs, report, token));
@@ -54,7 +62,7 @@ internal sealed class RegistryImages(RegistryClient client, ImageCache cache)
 
     private async Task<SafeFileHandle> FetchAsync(ImageReference reference, Descriptor layer, string step, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
-        var (digest, item, total) = (layer.Digest!, ContentDigest.Short(layer.Digest!), layer.Size > 0 ? layer.Size : (long?)null);
+        var (digest, item, total) = (layer.Digest!, ContentDigest.Short(layer.Digest!), layer.Size);
 
         // Another image may be fetching the same layer, in this process or another one.
         using var fetching = await FileLock.TakeAsync(cache.LockPath(digest), cancellationToken);

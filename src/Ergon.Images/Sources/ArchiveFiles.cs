@@ -22,8 +22,9 @@ internal sealed class ArchiveFiles : IImageFiles
     /// <param name="path">What messages call it.</param>
     /// <param name="handle">The open file, which is owned from now on.</param>
     /// <param name="temporary">Makes the name of a temporary file for an archive that is compressed as a whole.</param>
+    /// <param name="maxBytes">How large such a temporary file may become.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    public static async Task<ArchiveFiles> OpenAsync(string path, SafeFileHandle handle, Func<string> temporary, CancellationToken cancellationToken)
+    public static async Task<ArchiveFiles> OpenAsync(string path, SafeFileHandle handle, Func<string> temporary, long maxBytes, CancellationToken cancellationToken)
     {
         Action? delete = null;
         try
@@ -35,7 +36,7 @@ internal sealed class ArchiveFiles : IImageFiles
                 var plain = temporary();
                 delete = () => File.Delete(plain);
                 var compressed = handle;
-                handle = await DecompressAsync(compressed, plain, cancellationToken);
+                handle = await DecompressAsync(compressed, plain, maxBytes, cancellationToken);
                 compressed.Dispose();
             }
 
@@ -68,10 +69,19 @@ internal sealed class ArchiveFiles : IImageFiles
         return ValueTask.CompletedTask;
     }
 
-    private static async Task<SafeFileHandle> DecompressAsync(SafeFileHandle handle, string path, CancellationToken cancellationToken)
+    private static async Task<SafeFileHandle> DecompressAsync(SafeFileHandle handle, string path, long maxBytes, CancellationToken cancellationToken)
     {
         await using var content = await Compression.DecompressAsync(new HandleStream(handle, 0, RandomAccess.GetLength(handle)), cancellationToken);
-        await using (var plain = new FileStream(path, FileMode.CreateNew, FileAccess.Write)) await content.CopyToAsync(plain, 1 << 20, cancellationToken);
+        await using (var plain = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0))
+        {
+            var (buffer, total) = (new byte[256 * 1024], 0L);
+            while (await content.ReadAsync(buffer, cancellationToken) is > 0 and var read)
+            {
+                if ((total += read) > maxBytes) throw new InvalidDataException($"Decompressed it has more than {maxBytes} bytes.");
+                await plain.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+            }
+        }
+
         return File.OpenHandle(path);
     }
 

@@ -50,7 +50,7 @@ internal sealed partial class ImageStore
         var path = source.Path!;
         try
         {
-            if (source.Kind != ImageSourceKind.OciDirectory) return await ArchiveFiles.OpenAsync(path, LocalFile.Open(path), _cache.NewTemporary, cancellationToken);
+            if (source.Kind != ImageSourceKind.OciDirectory) return await ArchiveFiles.OpenAsync(path, LocalFile.Open(path), _cache.NewTemporary, _options.MaxImageBytes, cancellationToken);
             return Directory.Exists(path) ? new DirectoryFiles(path) : throw new DirectoryNotFoundException($"There is no directory {path}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -114,7 +114,7 @@ internal sealed partial class ImageStore
         {
             report(new PrepareProgress(step));
             await _engine.SaveAsync(image, temporary, Throttle(step, "Copying", 0, report), cancellationToken);
-            var files = await ArchiveFiles.OpenAsync(source.Text, LocalFile.Open(temporary), _cache.NewTemporary, cancellationToken);
+            var files = await ArchiveFiles.OpenAsync(source.Text, LocalFile.Open(temporary), _cache.NewTemporary, _options.MaxImageBytes, cancellationToken);
             await using var content = await OpenSavedAsync(files, platform, cancellationToken);
             var built = await LeaseAsync(source, content, report, cancellationToken);
             _cache.Remember(remembered, content.Digest);

@@ -38,7 +38,7 @@ internal sealed partial class ImageStore : IAsyncDisposable
 
         _engine = new EngineImages(options.DockerHost, time);
         _client = new RegistryClient(new RegistryCredentialStore(options.Credentials, options.ConfigDirectory), options.InsecureRegistries, time);
-        _registry = new RegistryImages(_client, _cache);
+        _registry = new RegistryImages(_client, _cache, options.MaxImageBytes);
     }
 
     /// <summary>Has an image ready to be booted from.</summary>
@@ -85,7 +85,7 @@ internal sealed partial class ImageStore : IAsyncDisposable
         try
         {
             var lease = await FindAsync(source, policy, platform, report, cancellationToken);
-            _cache.Evict();
+            Evict();
             return lease;
         }
         catch (InvalidDataException e)
@@ -95,6 +95,19 @@ internal sealed partial class ImageStore : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw StorageFailed(e);
+        }
+    }
+
+    // An image that is ready is ready, whatever is wrong with the others.
+    private void Evict()
+    {
+        try
+        {
+            _cache.Evict();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _logger.EvictionFailed(_options.Directory, e);
         }
     }
 

@@ -68,6 +68,24 @@ public sealed class HostileLayerTests : ImageTests
     }
 
     [Fact]
+    public async Task What_a_file_system_cannot_keep_is_refused_and_odd_times_are_not()
+    {
+        (await MergeRefusalAsync(new Layer().Raw(RawEntry.Ustar("x", '2')))).Message.Should().Contain("link to nowhere");
+        (await MergeRefusalAsync(new Layer().Add(new System.Formats.Tar.PaxTarEntry(System.Formats.Tar.TarEntryType.CharacterDevice, "x") { DeviceMajor = 5000 }))).Message.Should().Contain("no device 5000:0");
+        var image = await MergeAsync(new Layer().Raw(RawEntry.Pax("before", ("mtime", "-5.5"u8.ToArray()))).Raw(RawEntry.Pax("after", ("mtime", "99999999999999"u8.ToArray()))));
+        image["before"].ModificationTime.ToUnixTimeSeconds().Should().Be(0);
+        image["after"].ModificationTime.ToUnixTimeSeconds().Should().Be(uint.MaxValue);
+    }
+
+    [Fact]
+    public async Task A_compressed_archive_that_is_a_bomb_is_refused()
+    {
+        var path = Path.Combine(Scratch, "bomb.tar.gz");
+        await using (var gzip = new System.IO.Compression.GZipStream(File.Create(path), System.IO.Compression.CompressionLevel.Fastest)) await gzip.WriteAsync(new byte[20_000_000], Token);
+        (await RefusalAsync("docker-archive:" + path, store: NewStore(Options with { MaxImageBytes = 10_000_000 }))).Message.Should().Contain("Decompressed it has more than 10000000 bytes");
+    }
+
+    [Fact]
     public async Task Headers_and_names_that_are_bombs_are_refused()
     {
         (await MergeRefusalAsync(new Layer().Raw(RawEntry.WithSize("x", 'x', 1L << 32)))).Message.Should().Contain("extended header has 4294967296 bytes");

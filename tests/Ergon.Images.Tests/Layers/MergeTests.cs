@@ -74,8 +74,8 @@ public sealed class MergeTests : ImageTests
     {
         var image = await MergeAsync(
             new Layer().File("one", "shared").HardLink("two", "one").HardLink("three", "/one").File("other", "x").HardLink("other2", "other"),
-            new Layer().Hide(".wh.one").File("other", "replaced").HardLink("four", "two"));
-        image.Names.Should().Equal("four", "other", "other2", "three", "two");
+            new Layer().Hide(".wh.one").File("other", "replaced").HardLink("four", "two").Link("soft", "two").HardLink("soft2", "soft"));
+        image.Names.Should().Equal("four", "other", "other2", "soft", "soft2", "three", "two");
         var content = image.Text("four");
         new[] { content, image.Text("two"), image.Text("three") }.Should().Contain("shared");
         new[] { "four", "two", "three" }.Count(n => image[n].EntryType == TarEntryType.HardLink).Should().Be(2);

@@ -41,9 +41,10 @@ public sealed class LocalRegistries : IAsyncLifetime
 internal static class RegistryPush
 {
     /// <summary>Pushes an image under a tag, and returns the whole reference.</summary>
-    public static async Task<string> PushAsync(this RegistryProgram registry, TestImage image, string repository, string tag = "latest")
+    public static async Task<string> PushAsync(this RegistryProgram registry, TestImage image, string repository, string tag = "latest", AuthenticationHeaderValue? authorization = null)
     {
         using var http = registry.NewHttpClient();
+        if (authorization is not null) http.DefaultRequestHeaders.Authorization = authorization;
         await PushBlobsAsync(http, image, repository);
         await PutAsync(http, repository, tag, image.Manifest, "application/vnd.oci.image.manifest.v1+json");
         return $"{registry.Name}/{repository}:{tag}";

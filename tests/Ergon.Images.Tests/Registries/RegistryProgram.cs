@@ -38,24 +38,31 @@ public sealed class RegistryProgram : IAsyncDisposable
     public static bool IsInstalled { get; } = OnPath(Program) && OnPath("htpasswd");
 
     /// <summary>Starts one, and waits until it listens.</summary>
-    public static async Task<RegistryProgram> StartAsync(bool withLogin)
+    public static Task<RegistryProgram> StartAsync(bool withLogin) => StartAsync(async directory =>
+    {
+        if (!withLogin) return "";
+        await File.WriteAllTextAsync(Path.Combine(directory, "htpasswd"), await HashAsync());
+        return $"auth: {{ htpasswd: {{ realm: ergon, path: {directory}/htpasswd }} }}";
+    });
+
+    /// <summary>Starts one that wants tokens of an authority.</summary>
+    public static Task<RegistryProgram> StartWithTokensAsync(string realm, string service, string issuer, string certificatePem) => StartAsync(async directory =>
+    {
+        await File.WriteAllTextAsync(Path.Combine(directory, "authority.pem"), certificatePem);
+        return $"auth: {{ token: {{ realm: '{realm}', service: '{service}', issuer: '{issuer}', rootcertbundle: {directory}/authority.pem }} }}";
+    });
+
+    private static async Task<RegistryProgram> StartAsync(Func<string, Task<string>> authentication)
     {
         var directory = System.IO.Directory.CreateTempSubdirectory("docker-registry-").FullName;
         var port = FreePort();
         var name = $"127.0.0.1:{port}";
-        var login = "";
-        if (withLogin)
-        {
-            await File.WriteAllTextAsync(Path.Combine(directory, "htpasswd"), await HashAsync());
-            login = $"auth: {{ htpasswd: {{ realm: ergon, path: {directory}/htpasswd }} }}";
-        }
-
         await File.WriteAllTextAsync(Path.Combine(directory, "config.yml"), $$"""
             version: 0.1
             log: { level: info }
             storage: { filesystem: { rootdirectory: {{directory}}/data }, delete: { enabled: true } }
             http: { addr: {{name}} }
-            {{login}}
+            {{await authentication(directory)}}
             """);
         var registry = new RegistryProgram(directory, name);
         await WaitUntilItListensAsync(port);
