@@ -139,7 +139,7 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
     {
         var file = Path.Combine(_data, $"{request.ExecutionId}.request");
         File.WriteAllBytes(file, ErgonJson.SerializeRequest(request));
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ergon.MicroVm.TestProgram")) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ergon.MicroVm.TestProgram")) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true };
         foreach (var argument in new[] { "execute", TestGuest.Kernel!, fixture.Options.CacheDirectory!, fixture.Root, _executorId, _data, file }) start.ArgumentList.Add(argument);
         return Process.Start(start)!;
     }
