@@ -45,7 +45,6 @@ internal sealed class Agent
         SynchronizationContext.SetSynchronizationContext(loop);
         var agent = new Agent(events, loop);
         new HostLinkFinder(events, agent._link).Start();
-        agent.LoadModulesWhenIdle();
         loop.Run();
         GuestShutdown.Unmount();
     }
@@ -145,7 +144,8 @@ internal sealed class Agent
 
     private void Greet(HelloMessage hello)
     {
-        _greetings++;
+        // The modules of the job's disks come after the answer: each takes longer than everything else between the kernel and the greeting.
+        if (_greetings++ == 0) LoadModulesWhenIdle();
         GuestClock.Set(hello.Time, hello.Entropy.Span);
         // Nothing is sent while it is worked out where to go on, and then the answer comes first.
         _sender.Reset(open: false);
