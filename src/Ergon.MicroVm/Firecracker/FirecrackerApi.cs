@@ -9,10 +9,11 @@ namespace Ergon.MicroVm.Firecracker;
 /// <summary>Firecracker's API on its Unix socket.</summary>
 /// <param name="directory">The directory of the socket.</param>
 /// <param name="name">The socket's name in it.</param>
-internal sealed class FirecrackerApi(string directory, string name) : IDisposable
+/// <param name="deadline">How long a call may take; <see langword="null"/>: the usual time.</param>
+internal sealed class FirecrackerApi(string directory, string name, TimeSpan? deadline = null) : IDisposable
 {
     // Firecracker answers at once, or not at all.
-    private static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan UsualDeadline = TimeSpan.FromSeconds(20);
 
     // A machine is under the control of its guest as soon as the guest takes Firecracker over.
     private const int MaxAnswerBytes = 1024 * 1024;
@@ -25,7 +26,7 @@ internal sealed class FirecrackerApi(string directory, string name) : IDisposabl
     })
     {
         BaseAddress = new Uri("http://localhost"),
-        Timeout = CallDeadline,
+        Timeout = deadline ?? UsualDeadline,
         MaxResponseContentBufferSize = MaxAnswerBytes,
     };
 
@@ -34,21 +35,6 @@ internal sealed class FirecrackerApi(string directory, string name) : IDisposabl
 
     /// <summary>Changes something.</summary>
     public Task PatchAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Patch, path, body, type, cancellationToken);
-
-    /// <summary>Asks what the machine is and whether it runs.</summary>
-    public async Task<InstanceInfo> DescribeAsync(CancellationToken cancellationToken)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/");
-        using var response = await SendAsync(request, cancellationToken);
-        try
-        {
-            return JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellationToken), FirecrackerJson.Default.InstanceInfo) ?? throw new JsonException("It is null.");
-        }
-        catch (JsonException e)
-        {
-            throw new IOException($"Firecracker describes itself in a way that cannot be read: {e.Message}", e);
-        }
-    }
 
     private async Task SendAsync<T>(HttpMethod method, string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
@@ -71,7 +57,7 @@ internal sealed class FirecrackerApi(string directory, string name) : IDisposabl
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new IOException($"Firecracker's API did not answer {request.Method} {request.RequestUri?.AbsolutePath} within {CallDeadline.TotalSeconds:0} s.", e);
+            throw new IOException($"Firecracker's API did not answer {request.Method} {request.RequestUri?.AbsolutePath} within {_client.Timeout.TotalSeconds:0.#} s.", e);
         }
 
         if (response.IsSuccessStatusCode) return response;

@@ -12,9 +12,13 @@ internal static class FirecrackerFault
     /// <summary>Firecracker's own words. Some of its bodies have a raw line break in a JSON string, which no parser takes.</summary>
     public static string MessageOf(string body)
     {
-        var text = Parse(body) ?? Parse(body.ReplaceLineEndings(" ")) ?? body.Trim();
+        var text = Printable(Parse(body) ?? Parse(body.ReplaceLineEndings(" ")) ?? body).Trim();
+        if (text.Length == 0) return "it does not say why";
         return text.Length <= MostShown ? text : text[..MostShown] + "...";
     }
+
+    // What answers may have been taken over by a guest, and its words reach a terminal.
+    private static string Printable(string text) => new([.. text.Where(c => c is '\n' or '\t' || !char.IsControl(c))]);
 
     private static string? Parse(string body)
     {

@@ -22,23 +22,11 @@ internal sealed record BalloonBody(long AmountMib, bool DeflateOnOom, int StatsP
 
 internal sealed record MmdsConfigBody(string Version, IReadOnlyList<string> NetworkInterfaces);
 
-internal sealed record MetricsBody(string MetricsPath);
-
-internal sealed record LoggerBody(string LogPath, string Level, bool ShowLevel, bool ShowLogOrigin);
-
 internal sealed record EntropyBody;
 
 internal sealed record ActionBody(string ActionType);
 
 internal sealed record VmStateBody(string State);
-
-internal sealed record SnapshotCreateBody(string SnapshotType, string SnapshotPath, string MemFilePath);
-
-internal sealed record MemoryBackendBody(string BackendType, string BackendPath);
-
-internal sealed record SnapshotLoadBody(string SnapshotPath, MemoryBackendBody MemBackend, bool ResumeVm);
-
-internal sealed record InstanceInfo(string Id, string State, string VmmVersion);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(MachineConfigBody))]
@@ -48,13 +36,8 @@ internal sealed record InstanceInfo(string Id, string State, string VmmVersion);
 [JsonSerializable(typeof(VsockBody))]
 [JsonSerializable(typeof(BalloonBody))]
 [JsonSerializable(typeof(MmdsConfigBody))]
-[JsonSerializable(typeof(MetricsBody))]
-[JsonSerializable(typeof(LoggerBody))]
 [JsonSerializable(typeof(EntropyBody))]
 [JsonSerializable(typeof(ActionBody))]
 [JsonSerializable(typeof(VmStateBody))]
-[JsonSerializable(typeof(SnapshotCreateBody))]
-[JsonSerializable(typeof(SnapshotLoadBody))]
-[JsonSerializable(typeof(InstanceInfo))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class FirecrackerJson : JsonSerializerContext;

@@ -11,6 +11,9 @@ internal sealed partial class FirecrackerProbe(FirecrackerOptions options)
 {
     private static readonly Version Oldest = new(1, 7);
 
+    // It only prints its version.
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
     private readonly Lock _lock = new();
     private Task<VmmFacts>? _probing;
     private VmmFacts? _usable;
@@ -25,7 +28,7 @@ internal sealed partial class FirecrackerProbe(FirecrackerOptions options)
         Task<VmmFacts> probing;
         lock (_lock)
         {
-            if (_probing is null or { IsCompleted: true }) _probing = ProbeAsync(CancellationToken.None);
+            if (_probing is null or { IsCompleted: true }) _probing = ProbeAsync();
             probing = _probing;
         }
 
@@ -34,24 +37,27 @@ internal sealed partial class FirecrackerProbe(FirecrackerOptions options)
         return facts;
     }
 
-    private async Task<VmmFacts> ProbeAsync(CancellationToken cancellationToken)
+    private async Task<VmmFacts> ProbeAsync()
     {
         if (ProgramPath.Find(options.Program) is not { } program)
             return None($"Firecracker ({options.Program}) was not found.", "Download a release of Firecracker and put it into PATH, or set the option Program to its path.");
         Program = program;
-        if (await VersionAsync(cancellationToken) is not { } version) return None($"{program} does not tell its version.", "See whether it runs: it may be broken, or not Firecracker.");
+        if (await VersionAsync() is not { } version) return None($"{program} does not tell its version.", "See whether it runs: it may be broken, or not Firecracker.");
         if (version < Oldest) return None($"Firecracker {version} is too old.", $"Install version {Oldest} or newer.");
-        return new VmmFacts(version.ToString(), "kvm", []);
+        return new VmmFacts(version.ToString(), "kvm", File.Exists(FirecrackerVmm.KvmDevice)
+            ? []
+            : [new FingerprintProblem($"There is no {FirecrackerVmm.KvmDevice}, without which Firecracker starts no guest.", "Enable virtualization in the firmware or the hypervisor, and load kvm_intel or kvm_amd; or use the qemu executor.")]);
     }
 
-    private async Task<Version?> VersionAsync(CancellationToken cancellationToken)
+    private async Task<Version?> VersionAsync()
     {
+        using var deadline = new CancellationTokenSource(Deadline, TimeProvider.System);
         try
         {
-            var result = await Cli.Wrap(Program).WithArguments("--version").ExecuteBufferedAsync(cancellationToken);
+            var result = await Cli.Wrap(Program).WithArguments("--version").ExecuteBufferedAsync(deadline.Token);
             return VersionText().Match(result.StandardOutput) is { Success: true } match && Version.TryParse(match.Groups["version"].Value, out var version) ? version : null;
         }
-        catch (Exception e) when (e is CommandExecutionException or System.ComponentModel.Win32Exception)
+        catch (Exception e) when (e is CommandExecutionException or System.ComponentModel.Win32Exception or OperationCanceledException)
         {
             return null;
         }

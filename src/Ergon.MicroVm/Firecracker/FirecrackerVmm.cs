@@ -11,7 +11,7 @@ namespace Ergon.MicroVm.Firecracker;
 internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events) : IVmm
 {
     private const string Directory = "vmm";
-    private const string KvmDevice = "/dev/kvm";
+    public const string KvmDevice = "/dev/kvm";
 
     // How long the process may take until its API listens.
     private static readonly TimeSpan ApiDeadline = TimeSpan.FromSeconds(20);
