@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Ergon.Linux;
 using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Firecracker;
@@ -21,20 +20,23 @@ internal sealed class FirecrackerConfiguration
     private readonly BootSourceBody _boot;
     private readonly List<DriveBody> _drives = [];
 
-    public FirecrackerConfiguration(VmPlan plan, FirecrackerOptions options, FileHandover files, UserIdentity? user)
+    private FirecrackerConfiguration(VmPlan plan, FirecrackerOptions options, BootSourceBody boot) => (_plan, _options, _boot) = (plan, options, boot);
+
+    /// <summary>Opens what the machine needs.</summary>
+    public static async Task<FirecrackerConfiguration> MakeAsync(VmPlan plan, FirecrackerOptions options, FileHandover files, CancellationToken cancellationToken)
     {
-        (_plan, _options) = (plan, options);
-        _boot = new BootSourceBody(
-            files.Open(plan.KernelPath, readOnly: true),
-            plan.InitrdPath is { } initrd ? files.Open(initrd, readOnly: true) : null,
-            // Without the serial port a kernel boots faster; an agent's guest is silent until it panics.
-            $"reboot=k panic=1 pci=off i8042.noaux i8042.nomux i8042.dumbkbd {plan.KernelArguments}");
+        // Its only way to end a machine by itself is a reset by the keyboard controller. The request's or our own arguments come last and win.
+        var arguments = $"reboot=k panic=1 pci=off i8042.noaux i8042.nomux i8042.dumbkbd {plan.KernelArguments}";
+        var kernel = await files.OpenAsync(plan.KernelPath, cancellationToken);
+        var initrd = plan.InitrdPath is { } path ? await files.OpenAsync(path, cancellationToken) : null;
+        var configuration = new FirecrackerConfiguration(plan, options, new BootSourceBody(kernel, initrd, arguments));
         foreach (var disk in plan.Disks)
         {
-            if (!disk.ReadOnly && user is not null) Libc.Check(Libc.ChangeOwner(disk.Path, user.Uid, user.Gid), $"give {disk.Path} to user {user.Uid}");
-            _drives.Add(new DriveBody(
-                disk.Serial, files.Open(disk.Path, disk.ReadOnly), IsRootDevice: false, disk.ReadOnly, "Unsafe", Limiter(options.DiskBytesPerSecond)));
+            var file = disk.ReadOnly ? await files.OpenAsync(disk.Path, cancellationToken) : files.OpenOwn(disk.Path);
+            configuration._drives.Add(new DriveBody(disk.Serial, file, IsRootDevice: false, disk.ReadOnly, "Unsafe", Limiter(options.DiskBytesPerSecond)));
         }
+
+        return configuration;
     }
 
     /// <summary>The name of a machine: Firecracker takes letters, digits and dashes.</summary>

@@ -13,10 +13,10 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
     private const string Directory = "vmm";
     public const string KvmDevice = "/dev/kvm";
 
-    // How long the process may take until its API listens.
-    private static readonly TimeSpan ApiDeadline = TimeSpan.FromSeconds(20);
-
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>How long the process may take until its API listens.</summary>
+    public TimeSpan ApiDeadline { get; init; } = TimeSpan.FromSeconds(20);
 
     public ValueTask<VmmFacts> ProbeAsync(CancellationToken cancellationToken) => probe.FactsAsync(cancellationToken);
 
@@ -30,13 +30,13 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
         await probe.FactsAsync(cancellationToken);
         var user = VmmUser.Of(options.User, withKvm: true);
         var directory = MakeDirectory(plan.Directory, user);
-        var files = new FileHandover();
+        var files = new FileHandover(directory, user);
         Socket? knocks = null;
         VmmProcess? process = null;
         var api = new FirecrackerApi(directory, FirecrackerMachine.ApiName);
         try
         {
-            var configuration = new FirecrackerConfiguration(plan, options, files, user);
+            var configuration = await FirecrackerConfiguration.MakeAsync(plan, options, files, cancellationToken);
             if (plan.HasAgent) knocks = ListenForKnock(directory);
             using var appeared = new SocketWatcher(directory, FirecrackerMachine.ApiName);
             process = await VmmProcess.StartAsync(
@@ -101,7 +101,7 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
         return socket;
     }
 
-    private static async Task WaitForApiAsync(SocketWatcher appeared, VmmProcess process, string directory, CancellationToken cancellationToken)
+    private async Task WaitForApiAsync(SocketWatcher appeared, VmmProcess process, string directory, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(ApiDeadline);

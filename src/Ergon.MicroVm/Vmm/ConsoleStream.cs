@@ -37,9 +37,9 @@ internal sealed class ConsoleStream : Stream
         {
             var count = TryRead(buffer.Span);
             if (count >= 0) return count;
+            // One event for each time that it is asked for; asked for again, it comes at once when there is something already.
             await _ready.Task.WaitAsync(cancellationToken);
             _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (TryRead(buffer.Span) is >= 0 and var now) return now;
             _registration.Arm(KernelEvents.Readable);
         }
     }

@@ -10,15 +10,12 @@ internal static class VmmDevices
 {
     private const string DirectoryName = "devices";
     private const int CharacterDevice = 0x2000;
-    private const int ReadAndWrite = 0b110;
-    private const int OwnerShift = 6;
-    private const int GroupShift = 3;
     private const int OwnerOnly = 0x180; // 0600
 
     /// <summary>Adds the steps to a script that runs as root.</summary>
     public static void Give(LaunchScript script, IReadOnlyList<string> devices, UserIdentity user, string directory)
     {
-        var denied = devices.Where(File.Exists).Select(path => (Path: path, Status: StatusOf(path))).Where(d => !MayUse(d.Status, user)).ToArray();
+        var denied = devices.Where(File.Exists).Select(path => (Path: path, Status: StatusOf(path))).Where(d => !AccessRights.May(user, d.Status, AccessRights.ReadAndWrite)).ToArray();
         if (denied.Length == 0) return;
         var own = Path.Combine(directory, DirectoryName);
         Directory.CreateDirectory(own);
@@ -33,12 +30,6 @@ internal static class VmmDevices
             script.ChangeOwner(node, user.Uid, user.Gid);
             script.Mount(node, path, null, MountFlags.Bind);
         }
-    }
-
-    private static bool MayUse(FileStatus status, UserIdentity user)
-    {
-        var shift = status.UserId == user.Uid ? OwnerShift : status.GroupId == user.Gid || user.Groups.Contains(status.GroupId) ? GroupShift : 0;
-        return (status.Mode >> shift & ReadAndWrite) == ReadAndWrite;
     }
 
     private static FileStatus StatusOf(string path)

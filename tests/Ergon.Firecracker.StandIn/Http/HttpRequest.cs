@@ -52,8 +52,6 @@ internal sealed class HttpReader(NetworkStream stream)
                     break;
                 case "transfer-encoding":
                     throw new HttpParseException($"Invalid header. Reason: Unsupported value. Key:{name}; Value:{value}");
-                case "content-type" when !value.StartsWith("application/json", StringComparison.Ordinal) && !value.StartsWith("text/plain", StringComparison.Ordinal):
-                    throw new HttpParseException($"Invalid header. Reason: Unsupported value. Key:{name}; Value:{value}");
                 case "expect":
                     waits = value == "100-continue" ? true : throw new HttpParseException($"Invalid header. Reason: Unsupported value. Key:{name}; Value:{value}");
                     break;

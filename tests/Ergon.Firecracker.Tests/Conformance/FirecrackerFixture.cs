@@ -16,12 +16,17 @@ public sealed class FirecrackerFixture : ConformanceFixture
     // Accepts connections and never answers: a registry whose pulls do not end.
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
     private string _image = "";
-    private string _program = "";
+
+    /// <summary>The program that is tested.</summary>
+    public string Program { get; private set; } = "";
 
     public override string? SkipReason => TestGuest.Kernel is null ? TestGuest.Missing : null;
 
     // Translated guests on a machine that runs several of them at once.
     public override int ConcurrentExecutions => 12;
+
+    // The bytes of a stand-in's guest pass through one more process, beside processors that are translated.
+    public override long LargeOutputSize => FirecrackerProgram.Real is null ? 25_000_000 : base.LargeOutputSize;
 
     public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(FirecrackerExecutor.Type);
 
@@ -47,7 +52,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
         _silentRegistry.Start();
         _image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
         File.SetUnixFileMode(Root, (UnixFileMode)0b111_001_001);
-        _program = await FirecrackerProgram.InstallAsync(NewDirectory());
+        Program = await FirecrackerProgram.InstallAsync(NewDirectory());
     }
 
     protected override ValueTask TearDownAsync()
@@ -59,7 +64,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
     protected override IExecutor Create(ExecutorOptions options) => FirecrackerExecutor.Create(
         new FirecrackerOptions
         {
-            Program = _program,
+            Program = Program,
             KernelImage = TestGuest.Kernel,
             CacheDirectory = Path.Combine(Root, "cache"),
             AllowedImagePaths = [Root],
