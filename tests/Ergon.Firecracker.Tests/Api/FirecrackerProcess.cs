@@ -49,6 +49,7 @@ internal sealed class FirecrackerProcess : IAsyncDisposable
     private static Process Start(string directory, params string[] arguments) =>
         Process.Start(new ProcessStartInfo(FirecrackerProgram.Real ?? FirecrackerProgram.StandIn, arguments)
         {
+            UseShellExecute = false,
             WorkingDirectory = directory,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
