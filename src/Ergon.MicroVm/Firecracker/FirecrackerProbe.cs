@@ -44,9 +44,24 @@ internal sealed partial class FirecrackerProbe(FirecrackerOptions options)
         Program = program;
         if (await VersionAsync() is not { } version) return None($"{program} does not tell its version.", "See whether it runs: it may be broken, or not Firecracker.");
         if (version < Oldest) return None($"Firecracker {version} is too old.", $"Install version {Oldest} or newer.");
-        return new VmmFacts(version.ToString(), "kvm", File.Exists(FirecrackerVmm.KvmDevice)
-            ? []
-            : [new FingerprintProblem($"There is no {FirecrackerVmm.KvmDevice}, without which Firecracker starts no guest.", "Enable virtualization in the firmware or the hypervisor, and load kvm_intel or kvm_amd; or use the qemu executor.")]);
+        return new VmmFacts(version.ToString(), "kvm", KvmProblem() is { } problem ? [problem] : []);
+    }
+
+    // Root gives its user the device.
+    private static FingerprintProblem? KvmProblem()
+    {
+        const string Device = FirecrackerVmm.KvmDevice;
+        if (!File.Exists(Device))
+            return new FingerprintProblem($"There is no {Device}, without which Firecracker starts no guest.", "Enable virtualization in the firmware or the hypervisor, and load kvm_intel or kvm_amd; or use the qemu executor.");
+        try
+        {
+            using var device = File.OpenHandle(Device, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new FingerprintProblem($"{Device} cannot be opened, without which Firecracker starts no guest: {e.Message}", "Give this user access to the device, such as by the group kvm; or use the qemu executor.");
+        }
     }
 
     private async Task<Version?> VersionAsync()

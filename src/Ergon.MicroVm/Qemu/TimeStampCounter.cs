@@ -9,6 +9,7 @@ namespace Ergon.MicroVm.Qemu;
 internal static class TimeStampCounter
 {
     private const int PageBytes = 4096;
+    private const int Readings = 16;
     private const int ReadAndWrite = 3;
     private const int ReadAndExecute = 5;
     private const int PrivateAnonymous = 0x22;
@@ -29,15 +30,28 @@ internal static class TimeStampCounter
         var page = MakeReader();
         try
         {
-            var (ticks, time) = (Read(page), Stopwatch.GetTimestamp());
+            var (ticks, time) = ReadBoth(page);
             await Task.Delay(Measured, TimeProvider.System);
-            var (ticksAfter, timeAfter) = (Read(page), Stopwatch.GetTimestamp());
+            var (ticksAfter, timeAfter) = ReadBoth(page);
             return (long)((ticksAfter - ticks) / Stopwatch.GetElapsedTime(time, timeAfter).TotalMilliseconds);
         }
         finally
         {
             _ = Libc.UnmapMemory(page, PageBytes);
         }
+    }
+
+    // The counter and the clock at one time. Another process may run between the two readings, so the closest pair of several is taken.
+    private static (ulong Ticks, long Time) ReadBoth(nint page)
+    {
+        var (best, closest) = ((Ticks: 0UL, Time: 0L), long.MaxValue);
+        for (var i = 0; i < Readings; i++)
+        {
+            var (before, ticks, after) = (Stopwatch.GetTimestamp(), Read(page), Stopwatch.GetTimestamp());
+            if (after - before < closest) (best, closest) = ((ticks, before), after - before);
+        }
+
+        return best;
     }
 
     private static unsafe ulong Read(nint page) => ((delegate* unmanaged<ulong>)page)();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
 using Ergon.Linux;
@@ -10,6 +11,7 @@ internal sealed class HostileApi : IDisposable
     public const string Name = "hostile.sock";
 
     private readonly Socket _listener;
+    private readonly ConcurrentBag<Socket> _clients = []; // held, so that no connection ends by itself
 
     /// <param name="answer">What it sends; repeated without end when it is endless.</param>
     /// <param name="endless">Whether the second half is repeated until nobody takes it.</param>
@@ -43,6 +45,7 @@ internal sealed class HostileApi : IDisposable
     {
         try
         {
+            _clients.Add(client);
             var buffer = new byte[4096];
             var count = await client.ReceiveAsync(buffer);
             Received.TrySetResult(Encoding.UTF8.GetString(buffer, 0, count));
@@ -59,6 +62,7 @@ internal sealed class HostileApi : IDisposable
     public void Dispose()
     {
         _listener.Dispose();
+        foreach (var client in _clients) client.Dispose();
         System.IO.Directory.Delete(Directory, recursive: true);
     }
 }

@@ -23,7 +23,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
     public override string? SkipReason => TestGuest.Kernel is null ? TestGuest.Missing : null;
 
     // Translated guests on a machine that runs several of them at once.
-    public override int ConcurrentExecutions => 12;
+    public override int ConcurrentExecutions => FirecrackerProgram.Real is null ? 8 : base.ConcurrentExecutions;
 
     // The bytes of a stand-in's guest pass through one more process, beside processors that are translated.
     public override long LargeOutputSize => FirecrackerProgram.Real is null ? 25_000_000 : base.LargeOutputSize;
@@ -68,6 +68,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
             KernelImage = TestGuest.Kernel,
             CacheDirectory = Path.Combine(Root, "cache"),
             AllowedImagePaths = [Root],
+            BootTimeout = TimeSpan.FromSeconds(100),
         },
         options);
 
