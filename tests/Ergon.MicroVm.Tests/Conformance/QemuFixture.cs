@@ -32,6 +32,9 @@ public sealed class QemuFixture : ConformanceFixture
     // Translated guests on a machine that runs several of them at once.
     public override int ConcurrentExecutions => 12;
 
+    // What a translated shell makes in reasonable time; the tests of the agent send 100 MB, made by a faster program.
+    public override long LargeOutputSize => 10_000_000;
+
     public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(QemuExecutor.Type);
 
     public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = Image, User = "nobody-of-that-name" }.ToSpecConfig(QemuExecutor.Type);
