@@ -37,7 +37,7 @@ public sealed class PortableTests : ProcessTests
     public async Task What_this_system_cannot_do_is_refused_and_the_fingerprint_says_so()
     {
         var fingerprint = await Executor.FingerprintAsync(Token);
-        fingerprint.Capabilities.Should().BeEquivalentTo(new ExecutorCapabilities { Networks = [NetworkMode.Host] });
+        fingerprint.Capabilities.Should().BeEquivalentTo(new ExecutorCapabilities { WritableInputs = true, Networks = [NetworkMode.Host] });
         fingerprint.Problems.Should().ContainSingle();
         var request = Request("true") with
         {

@@ -16,7 +16,7 @@ public sealed class WithoutSandboxTests : ProcessTests
     {
         var fingerprint = await Executor.FingerprintAsync(Token);
         fingerprint.Available.Should().BeTrue();
-        fingerprint.Capabilities.Should().BeEquivalentTo(new ExecutorCapabilities { Pause = true, Exec = true, Stats = true, ExactSignals = true, Networks = [NetworkMode.Host] });
+        fingerprint.Capabilities.Should().BeEquivalentTo(new ExecutorCapabilities { WritableInputs = true, Pause = true, Exec = true, Stats = true, ExactSignals = true, Networks = [NetworkMode.Host] });
         fingerprint.Problems.Should().HaveCount(6).And.OnlyContain(p => p.Remedy.Length > 0);
         fingerprint.Details["sandbox"].Should().Be("none");
         fingerprint.Details["cgroups"].Should().Be("none");
