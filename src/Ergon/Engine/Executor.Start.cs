@@ -10,7 +10,8 @@ public sealed partial class Executor
     public Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default) =>
         StartAndGetResultAsync(request, cancellationToken);
 
-    private async Task<(Execution Execution, Task<ExecutionResult> Result)> StartAndGetResultAsync(
+    /// <summary>Starts; the result, which comes at the end, is the caller's however short its retention is.</summary>
+    internal async Task<(Execution Execution, Task<ExecutionResult> Result)> StartAndGetResultAsync(
         ExecutionRequest request, CancellationToken cancellationToken)
     {
         ThrowIfClosed();

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Ergon.Drivers;
 using Ergon.Engine;
+using Ergon.Logs;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -138,15 +139,25 @@ public sealed partial class Executor : IExecutor
     }
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<LogEntry> GetLogStreamAsync(LogStreamRequest request, CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<LogEntry> GetLogStreamAsync(LogStreamRequest request, CancellationToken cancellationToken = default) =>
+        OpenLog(request, out _).ReadAsync(request.Follow, cancellationToken);
+
+    /// <summary>Opens the log at the place that the request asks for, and tells which that is.</summary>
+    internal LogReader OpenLog(LogStreamRequest request, out LogCursor start)
     {
         var execution = Find(request.ExecutionId);
         if (request.JobId is { } job && execution.Request.JobId != job)
             throw new ExecutorException(ErrorCode.ExecutionNotFound, $"Execution '{request.ExecutionId}' belongs to job '{execution.Request.JobId}', not '{job}'.", request.ExecutionId);
         if (execution.Released) throw Released(execution);
-        var start = request.Tail ? execution.Log.Position : default;
-        return execution.Log.OpenReader(start).ReadAsync(request.Follow, cancellationToken);
+        if (request.Cursor is { } cursor && (cursor.Position < 0 || cursor.Offset < 0))
+            throw new ExecutorException([new RequestProblem("cursor", "is negative; give the place at which an earlier stream ended.")], request.ExecutionId);
+        var position = request.Tail ? execution.Log.Position : default;
+        start = request.Cursor ?? new LogCursor(position.Records, 0);
+        return request.Cursor is { } place ? execution.Log.OpenReader(place) : execution.Log.OpenReader(position);
     }
+
+    /// <summary>Whether an execution is known, without an exception when it is not.</summary>
+    internal bool Knows(ExecutionId id) => _executions.ContainsKey(id);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<ExecutionEvent> WatchAsync(WatchRequest? request = null, CancellationToken cancellationToken = default)

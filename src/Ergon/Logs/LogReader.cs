@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Ergon.Logs;
 
 /// <summary>Reads a log from a position on, optionally following its writer.</summary>
-internal sealed class LogReader(OutputLog log, string indexPath, LogPosition start)
+internal sealed class LogReader(OutputLog log, string indexPath, LogPosition start, long skip = 0)
 {
     private const int RecordsPerRead = 256;
     private const int MaxEntryBytes = 64 * 1024;
@@ -13,6 +13,7 @@ internal sealed class LogReader(OutputLog log, string indexPath, LogPosition sta
     public async IAsyncEnumerable<LogEntry> ReadAsync(bool follow, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var position = start;
+        var rest = skip;
         var end = log.Position;
         using var files = new OpenFiles(log, indexPath);
         var block = new byte[RecordsPerRead * LogIndexRecord.Size];
@@ -27,19 +28,39 @@ internal sealed class LogReader(OutputLog log, string indexPath, LogPosition sta
                 {
                     var record = Decode(block, i, position);
                     var offset = position.BytesOf(record.Stream);
-                    for (var done = 0; done < record.Length; done += MaxEntryBytes)
+                    for (var done = (int)Math.Min(rest, record.Length); done < record.Length; done += MaxEntryBytes)
                     {
                         var data = files.ReadData(record.Stream, offset + done, Math.Min(MaxEntryBytes, record.Length - done));
                         yield return new LogEntry(record.Stream, record.Timestamp, data, position.Records);
                     }
 
                     position = position.After(record);
+                    rest = 0;
                 }
             }
 
             if (!follow || await log.WaitForMoreAsync(position.Records, cancellationToken) is not { } more) yield break;
             end = more;
         }
+    }
+
+    /// <summary>Finds where the piece of a number begins; the end, if there is none yet.</summary>
+    public static LogPosition Find(OutputLog log, string indexPath, long piece)
+    {
+        var end = log.Position;
+        if (piece >= end.Records) return end;
+        using var files = new OpenFiles(log, indexPath);
+        var block = new byte[RecordsPerRead * LogIndexRecord.Size];
+        var reader = new LogReader(log, indexPath, default);
+        LogPosition position = default;
+        while (position.Records < piece)
+        {
+            var count = (int)Math.Min(RecordsPerRead, piece - position.Records);
+            files.ReadIndex(block.AsSpan(0, count * LogIndexRecord.Size), position.Records * LogIndexRecord.Size);
+            for (var i = 0; i < count; i++) position = position.After(reader.Decode(block, i, position));
+        }
+
+        return position;
     }
 
     private LogIndexRecord Decode(byte[] block, int i, LogPosition position) =>

@@ -122,6 +122,13 @@ internal sealed class OutputLog : IOutputSink, IDisposable
     /// <summary>Opens a reader at a position that the log has or had.</summary>
     public LogReader OpenReader(LogPosition start) => new(this, IndexPath, start);
 
+    /// <summary>Opens a reader that goes on where another one ended.</summary>
+    public LogReader OpenReader(LogCursor cursor)
+    {
+        var start = LogReader.Find(this, IndexPath, cursor.Position);
+        return new LogReader(this, IndexPath, start, start.Records == cursor.Position ? cursor.Offset : 0);
+    }
+
     /// <summary>Completes once there is more than the reader has seen, or the log is complete.</summary>
     /// <returns>The new end; <see langword="null"/> when there is nothing more and never will be.</returns>
     internal async ValueTask<LogPosition?> WaitForMoreAsync(long records, CancellationToken cancellationToken)

@@ -14,6 +14,9 @@ public sealed record LogStreamRequest
 
     /// <summary>Keep going until the execution ends.</summary>
     public bool Follow { get; init; }
+
+    /// <summary>Begin here, wherever an earlier stream ended; wins over <see cref="Tail"/>. A place that the log does not have yet is its end.</summary>
+    public LogCursor? Cursor { get; init; }
 }
 
 /// <summary>Which executions to list. What is not set does not filter.</summary>
