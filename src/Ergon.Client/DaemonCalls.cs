@@ -22,7 +22,8 @@ internal sealed class DaemonCalls(RemoteExecutorOptions options) : IDisposable
     private readonly List<Task> _subscriptions = [];
 
     /// <summary>Makes a call.</summary>
-    /// <param name="call">The call; the outage tells whether it was made before.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="outage">Tells afterwards whether it was made more than once.</param>
     /// <param name="timeout">How long an answer may take; <see langword="null"/>: as long as it takes.</param>
     /// <param name="repeatable">Whether it may be made again when nobody knows whether the daemon received it.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -10,9 +9,6 @@ namespace Ergon.Client;
 /// <summary>Opens the channel to a daemon: over its Unix socket, or over TLS.</summary>
 internal static class DaemonChannel
 {
-    // What a call's end may carry: every problem of a request.
-    private const int MaxHeaderKilobytes = 256;
-
     // The largest message is a result with both streams; how large they are is the request's business.
     private const int MaxMessageBytes = 256 * 1024 * 1024;
 
@@ -34,7 +30,6 @@ internal static class DaemonChannel
             KeepAlivePingTimeout = PingTime,
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-            MaxResponseHeadersLength = MaxHeaderKilobytes,
         };
         if (address.Scheme == "unix") handler.ConnectCallback = (_, token) => ConnectAsync(PathOf(address), token);
         else if (address.Scheme == Uri.UriSchemeHttps) handler.SslOptions = Secure(options);

@@ -168,6 +168,8 @@ internal sealed class RemoteExecSession : IExecSession
             {
                 // The command has ended, and its input with it.
             }
+
+            await base.DisposeAsync();
         }
 
         public override void Flush()

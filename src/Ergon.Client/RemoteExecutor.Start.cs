@@ -1,5 +1,4 @@
 using Ergon.Client.Wire;
-using Grpc.Core;
 using P = Ergon.Protocol.V1;
 
 namespace Ergon.Client;
@@ -34,7 +33,7 @@ public sealed partial class RemoteExecutor
         finally
         {
             await reading.CancelAsync();
-            await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)result).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -161,11 +161,11 @@ public sealed partial class RemoteExecutor : IExecutor
 
     /// <inheritdoc/>
     public Task<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken = default) =>
-        _options.Executor is { } executor ? FingerprintAsync(executor, cancellationToken) : FingerprintAllAsync(cancellationToken);
+        _options.Executor is { } executor ? FingerprintOfAsync(executor, cancellationToken) : FingerprintAllAsync(cancellationToken);
 
     /// <summary>Asks one of the daemon's executors what it is and can do.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/>; <see cref="ErrorCode.NotSupported"/>: there is none of that name.</exception>
-    public async Task<ExecutorFingerprint> FingerprintAsync(string executor, CancellationToken cancellationToken = default) =>
+    public async Task<ExecutorFingerprint> FingerprintOfAsync(string executor, CancellationToken cancellationToken = default) =>
         (await AskAsync(o => _client.FingerprintAsync(new P.FingerprintRequest { Executor = executor }, o), cancellationToken)).Fingerprint.FromWire();
 
     /// <inheritdoc/>

@@ -11,8 +11,10 @@ internal static class WireError
 {
     // Headers hold the message and the details; what is longer is said in the details alone, and what is longer still is cut.
     private const int MaxStatusText = 1024;
-    private const int MaxProblems = 50;
-    private const int MaxMessage = 16 * 1024;
+    private const int MaxProblems = 40;
+    private const int MaxField = 200;
+    private const int MaxProblem = 400;
+    private const int MaxMessage = 8 * 1024;
 
     /// <summary>The error as the end of a call.</summary>
     public static RpcException ToRpcException(this ExecutorException error)
@@ -26,7 +28,7 @@ internal static class WireError
     {
         var wire = new P.ErrorInfo { Code = (P.ErrorCode)error.Code, Message = Clip(error.Message, MaxMessage), ExecutionId = error.ExecutionId?.Value ?? "" };
         foreach (var problem in error.Problems.Take(MaxProblems))
-            wire.Problems.Add(new P.RequestProblem { Field = Clip(problem.Field, MaxStatusText), Message = Clip(problem.Message, MaxStatusText), Kind = (P.RequestProblemKind)(problem.Kind + 1) });
+            wire.Problems.Add(new P.RequestProblem { Field = Clip(problem.Field, MaxField), Message = Clip(problem.Message, MaxProblem), Kind = (P.RequestProblemKind)(problem.Kind + 1) });
         return wire;
     }
 
