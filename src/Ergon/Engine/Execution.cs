@@ -53,6 +53,9 @@ internal sealed class Execution : IDisposable
     /// <summary>Serializes what changes the status of a started execution: pause, resume, conclusion.</summary>
     public SemaphoreSlim Gate { get; } = new(1, 1);
 
+    /// <summary>Held by whoever removes it.</summary>
+    public Lock Removal { get; } = new();
+
     public RunDeadline? Deadline { get; set; }
 
     public Activity? Activity { get; set; }

@@ -102,10 +102,17 @@ public sealed partial class Executor
 
     private void Forget(Execution execution)
     {
-        // Removed by somebody else meanwhile, or never came to run: then there is nothing left to do.
-        if (!_executions.TryRemove(new KeyValuePair<ExecutionId, Execution>(execution.Id, execution))) return;
-        execution.Dispose();
-        ExecutorStorage.Delete(execution.Directory);
+        var entry = new KeyValuePair<ExecutionId, Execution>(execution.Id, execution);
+        lock (execution.Removal)
+        {
+            // Removed by somebody else meanwhile, or never came to run: then there is nothing left to do.
+            if (!_executions.Contains(entry)) return;
+            execution.Dispose();
+            // Before the id is free: who starts another execution of that id makes this directory again.
+            ExecutorStorage.Delete(execution.Directory);
+            _executions.TryRemove(entry);
+        }
+
         execution.Publish(ExecutionEventType.Removed);
     }
 }

@@ -6,8 +6,6 @@ namespace Ergon.Engine;
 /// </summary>
 internal sealed class ExecutorStorage : IDisposable
 {
-    private const int MaxDeletions = 5;
-
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private readonly string _root;
@@ -155,21 +153,12 @@ internal sealed class ExecutorStorage : IDisposable
     /// <summary>Deletes a directory of this executor; nothing happens when it is not there.</summary>
     public static void Delete(string directory)
     {
-        for (var attempt = 1; ; attempt++)
+        try
         {
-            try
-            {
-                Directory.Delete(directory, recursive: true);
-                return;
-            }
-            catch (DirectoryNotFoundException)
-            {
-                return;
-            }
-            catch (IOException) when (attempt < MaxDeletions)
-            {
-                // A last record may have been written into it between its emptying and its end; nothing writes there again and again.
-            }
+            Directory.Delete(directory, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
         }
     }
 
