@@ -57,7 +57,6 @@ public sealed class DockerDriver : IExecutionDriver
         if (request.Network.EffectiveMode == NetworkMode.Host && !policy.AllowHostNetwork) problems.Forbidden("network.mode", "host is not allowed by the operator.");
         if (!policy.AllowRootUser && !IsCertainlyNotRoot(spec.User))
             problems.Forbidden(SpecParameters.Field("user"), "must be the number of a user, such as 1000: the operator does not allow root, and what a name means is up to the image.");
-        if (spec.WorkingDirectory is { } directory && !directory.StartsWith('/')) problems.Invalid(SpecParameters.Field("working_directory"), $"is '{directory}'; give an absolute path.");
         if (request.Network is { EffectiveMode: NetworkMode.Host, Ports.Count: > 0 }) problems.Invalid("network.ports", "have no meaning on the host's network: the job listens on the host itself.");
     }
 

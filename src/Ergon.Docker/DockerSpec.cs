@@ -88,30 +88,17 @@ public sealed record DockerSpec
             Entrypoint = parameters.TextList("entrypoint"),
             Cmd = parameters.TextList("cmd"),
             Environment = parameters.Variables("environment"),
-            WorkingDirectory = parameters.Text("working_directory"),
+            WorkingDirectory = parameters.AbsolutePath("working_directory"),
             User = parameters.Text("user"),
             Hostname = parameters.Text("hostname"),
             Init = parameters.Flag("init"),
             StopSignal = parameters.SignalOf("stop_signal"),
             ReadOnlyRoot = parameters.Flag("read_only_root") ?? false,
             CapAdd = parameters.TextList("cap_add") ?? [],
-            PullPolicy = ReadPullPolicy(parameters, problems),
+            PullPolicy = parameters.PullPolicy(problems),
             Platform = parameters.Text("platform"),
             Privileged = parameters.Flag("privileged") ?? false,
         };
-    }
-
-    private static PullPolicy ReadPullPolicy(SpecParameters parameters, RequestProblems problems)
-    {
-        switch (parameters.Text("pull_policy"))
-        {
-            case null or "" or "missing": return PullPolicy.Missing;
-            case "always": return PullPolicy.Always;
-            case "never": return PullPolicy.Never;
-            case var other:
-                problems.Invalid(SpecParameters.Field("pull_policy"), $"is '{other}'; give missing, always or never.");
-                return PullPolicy.Missing;
-        }
     }
 
     private static JsonArray ToArray(IEnumerable<string> texts) => [.. texts.Select(t => (JsonNode?)t)];

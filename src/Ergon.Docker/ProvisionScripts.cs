@@ -2,6 +2,7 @@ using System.Formats.Tar;
 using System.Text;
 using Docker.DotNet;
 using Docker.DotNet.Models;
+using Ergon.Images;
 
 namespace Ergon.Docker;
 
@@ -34,14 +35,10 @@ internal static class ProvisionScripts
     {
         var image = (await client.Images.InspectImageAsync(parameters.Image, cancellationToken)).Config;
 
-        // A single empty text is Docker's way to have no entrypoint.
-        var entrypoint = parameters.Entrypoint is [""] ? [] : parameters.Entrypoint ?? image?.Entrypoint ?? [];
-
-        // An entrypoint of the spec's own drops the image's command.
-        var command = parameters.Cmd is { Count: > 0 } ? parameters.Cmd : parameters.Entrypoint is { Count: > 0 } ? [] : image?.Cmd ?? [];
-        if (entrypoint.Count + command.Count == 0) throw EngineErrors.NoCommand();
+        var command = ImageCommand.Combine(parameters.Entrypoint?.ToList(), parameters.Cmd?.ToList(), image?.Entrypoint?.ToList(), image?.Cmd?.ToList());
+        if (command.Count == 0) throw EngineErrors.NoCommand();
         parameters.Entrypoint = [Entrypoint];
-        parameters.Cmd = [.. entrypoint, .. command];
+        parameters.Cmd = [.. command];
         parameters.HostConfig!.Mounts!.Add(new Mount { Type = "volume", Target = Root });
     }
 

@@ -15,21 +15,13 @@ internal static class ProcessSpecReader
             Entrypoint = parameters.TextList("entrypoint") ?? [],
             Cmd = parameters.TextList("cmd") ?? [],
             Environment = parameters.Variables("environment"),
-            WorkingDirectory = parameters.Text("working_directory"),
             User = parameters.Text("user"),
-            Hostname = parameters.Text("hostname"),
             StopSignal = parameters.SignalOf("stop_signal") ?? Signal.Terminate,
         };
         if (spec.Arguments.Count == 0 && problems.Count == before)
             problems.Invalid(SpecParameters.Field("cmd"), "is missing; give the command as entrypoint, cmd, or both.");
         else if (spec.Arguments is ["", ..])
             problems.Invalid(SpecParameters.Field(spec.Entrypoint.Count > 0 ? "entrypoint" : "cmd"), "begins with an empty program name.");
-        if (spec.WorkingDirectory is { } directory && !directory.StartsWith('/'))
-            problems.Invalid(SpecParameters.Field("working_directory"), $"is '{directory}'; give an absolute path.");
-        if (spec.Hostname is { } host && !IsHostname(host))
-            problems.Invalid(SpecParameters.Field("hostname"), $"is '{host}'; give 1 to 63 letters, digits, '-' or '.'.");
-        return spec;
+        return spec with { WorkingDirectory = parameters.AbsolutePath("working_directory"), Hostname = parameters.Hostname("hostname") };
     }
-
-    private static bool IsHostname(string text) => text.Length is > 0 and <= 63 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.');
 }

@@ -37,6 +37,9 @@ public readonly record struct JobId : IParsable<JobId>
 /// <summary>Names one attempt at a job, unique within an executor.</summary>
 public readonly record struct ExecutionId : IParsable<ExecutionId>
 {
+    /// <summary>The longest host name, in characters (RFC 1123, a label).</summary>
+    internal const int MaxHostname = 63;
+
     private readonly string? _value;
 
     private ExecutionId(string value) => _value = value;
@@ -67,6 +70,9 @@ public readonly record struct ExecutionId : IParsable<ExecutionId>
 
     /// <summary>Returns the text of the id.</summary>
     public override string ToString() => Value;
+
+    /// <summary>The id as a host name, cut to the length that one may have: the name inside of an execution whose request gives none.</summary>
+    public string ToHostname() => Value.Replace('_', '-')[..Math.Min(Value.Length, MaxHostname)];
 }
 
 /// <summary>The one rule for job, execution and executor ids: safe as a file name, a label value and a DNS-like name.</summary>

@@ -1,8 +1,9 @@
+using Ergon.Images;
 using Ergon.Images.Store;
 
 namespace Ergon.MicroVm.Execution;
 
-/// <summary>Combines what an image says about its command with what a request says, as Docker does.</summary>
+/// <summary>What an image and a request together say about the command.</summary>
 internal static class JobCommand
 {
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -11,12 +12,7 @@ internal static class JobCommand
     /// <exception cref="ExecutorException">There is none.</exception>
     public static IReadOnlyList<string> Arguments(MicroVmSpec spec, ImageConfiguration image)
     {
-        // A single empty text is Docker's way to have no entrypoint.
-        IReadOnlyList<string> entrypoint = spec.Entrypoint is [""] ? [] : spec.Entrypoint ?? image.Entrypoint;
-
-        // An entrypoint of the spec's own drops the image's command.
-        var command = spec.Cmd is { Count: > 0 } own ? own : spec.Entrypoint is { Count: > 0 } ? [] : image.Cmd;
-        IReadOnlyList<string> arguments = [.. entrypoint, .. command];
+        var arguments = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, image.Entrypoint, image.Cmd);
         return arguments.Count > 0
             ? arguments
             : throw new ExecutorException(

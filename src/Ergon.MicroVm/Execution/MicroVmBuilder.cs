@@ -12,8 +12,6 @@ namespace Ergon.MicroVm.Execution;
 /// <summary>Makes, step by step, everything that an execution needs, and can undo what it has made.</summary>
 internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, MicroVmParts parts)
 {
-    private const int MaxHostname = 63;
-
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
 
     private readonly MachineSize _size = MachineSize.Of(context.Request.Resources, parts.Options);
@@ -113,8 +111,7 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
 
     private GuestConfiguration Configuration(ImageConfiguration image, IReadOnlyList<string> arguments, MachineDisks.Made disks)
     {
-        var hostname = spec.Hostname ?? Request.ExecutionId.Value.Replace('_', '-');
-        hostname = hostname[..Math.Min(hostname.Length, MaxHostname)];
+        var hostname = spec.Hostname ?? Request.ExecutionId.ToHostname();
         var gateway = Request.Network.GatewayIp ?? _network?.Gateway;
         return new GuestConfiguration
         {

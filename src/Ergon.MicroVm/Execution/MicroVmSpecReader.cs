@@ -5,8 +5,6 @@ namespace Ergon.MicroVm.Execution;
 /// <summary>Reads a <see cref="MicroVmSpec"/> from the parameters of a request and tells everything that is wrong with them.</summary>
 internal static class MicroVmSpecReader
 {
-    private const int MaxHostname = 63;
-
     private static readonly string[] Names =
     [
         "image", "entrypoint", "cmd", "environment", "working_directory", "user", "hostname", "stop_signal", "pull_policy", "platform",
@@ -22,48 +20,24 @@ internal static class MicroVmSpecReader
             Entrypoint = parameters.TextList("entrypoint"),
             Cmd = parameters.TextList("cmd"),
             Environment = parameters.Variables("environment"),
-            WorkingDirectory = parameters.Text("working_directory"),
+            WorkingDirectory = parameters.AbsolutePath("working_directory"),
             User = parameters.Text("user"),
-            Hostname = parameters.Text("hostname"),
+            Hostname = parameters.Hostname("hostname"),
             StopSignal = parameters.SignalOf("stop_signal"),
-            PullPolicy = ReadPullPolicy(parameters, problems),
+            PullPolicy = parameters.PullPolicy(problems),
             Platform = parameters.Text("platform"),
             ReadOnlyRoot = parameters.Flag("read_only_root") ?? false,
             CapAdd = parameters.TextList("cap_add") ?? [],
-            KernelImage = parameters.Text("kernel_image"),
-            InitrdPath = parameters.Text("initrd_path"),
+            KernelImage = parameters.AbsolutePath("kernel_image"),
+            InitrdPath = parameters.AbsolutePath("initrd_path"),
             KernelArgs = parameters.Text("kernel_args"),
-            RootFileSystem = parameters.Text("root_file_system"),
+            RootFileSystem = parameters.AbsolutePath("root_file_system"),
             MmdsMessage = parameters.Text("mmds_message"),
             Machine = parameters.Text("machine"),
         };
-        CheckTexts(spec, problems);
         if (spec.Image is not null) CheckImage(spec, problems);
         else CheckOwnRoot(spec, problems);
         return spec;
-    }
-
-    private static PullPolicy ReadPullPolicy(SpecParameters parameters, RequestProblems problems)
-    {
-        switch (parameters.Text("pull_policy"))
-        {
-            case null or "" or "missing": return PullPolicy.Missing;
-            case "always": return PullPolicy.Always;
-            case "never": return PullPolicy.Never;
-            case var other:
-                problems.Invalid(SpecParameters.Field("pull_policy"), $"is '{other}'; give missing, always or never.");
-                return PullPolicy.Missing;
-        }
-    }
-
-    private static void CheckTexts(MicroVmSpec spec, RequestProblems problems)
-    {
-        if (spec.WorkingDirectory is { } directory && !directory.StartsWith('/'))
-            problems.Invalid(SpecParameters.Field("working_directory"), $"is '{directory}'; give an absolute path.");
-        if (spec.Hostname is { } host && !IsHostname(host))
-            problems.Invalid(SpecParameters.Field("hostname"), $"is '{host}'; give 1 to {MaxHostname} letters, digits, '-' or '.'.");
-        foreach (var (name, path) in new[] { ("kernel_image", spec.KernelImage), ("initrd_path", spec.InitrdPath), ("root_file_system", spec.RootFileSystem) })
-            if (path is not null && !path.StartsWith('/')) problems.Invalid(SpecParameters.Field(name), $"is '{path}'; give an absolute path on the host.");
     }
 
     private static void CheckImage(MicroVmSpec spec, RequestProblems problems)
@@ -86,6 +60,4 @@ internal static class MicroVmSpecReader
             if ((name == "cmd" ? spec.Cmd : spec.Entrypoint) is { Count: > 0 })
                 problems.Invalid(SpecParameters.Field(name), "has no meaning for a guest with its own init; name an image to run a command in, or put init=... into kernel_args.");
     }
-
-    private static bool IsHostname(string text) => text.Length is > 0 and <= MaxHostname && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.');
 }

@@ -57,14 +57,7 @@ internal sealed class NativePlan(ProcessOptions options, ExecutionRequest reques
     public IReadOnlyList<string> HiddenPaths => options.HiddenPaths;
 
     /// <summary>The host name inside.</summary>
-    public string HostName
-    {
-        get
-        {
-            var name = spec.Hostname ?? request.ExecutionId.Value.Replace('_', '-');
-            return name[..Math.Min(name.Length, 63)];
-        }
-    }
+    public string HostName => spec.Hostname ?? request.ExecutionId.ToHostname();
 
     private List<SandboxVolume> Volumes()
     {

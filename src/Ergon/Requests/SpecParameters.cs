@@ -35,6 +35,23 @@ public sealed class SpecParameters
         return null;
     }
 
+    /// <summary>Reads an absolute path; <see langword="null"/> when it is not given.</summary>
+    public string? AbsolutePath(string name)
+    {
+        var path = Text(name);
+        if (path is not null && !path.StartsWith('/')) _problems.Invalid(Field(name), $"is '{path}'; give an absolute path.");
+        return path;
+    }
+
+    /// <summary>Reads a host name; <see langword="null"/> when it is not given.</summary>
+    public string? Hostname(string name)
+    {
+        var host = Text(name);
+        if (host is not null && !(host.Length is > 0 and <= ExecutionId.MaxHostname && host.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.')))
+            _problems.Invalid(Field(name), $"is '{host}'; give 1 to {ExecutionId.MaxHostname} letters, digits, '-' or '.'.");
+        return host;
+    }
+
     /// <summary>Reads true or false; <see langword="null"/> when it is not given.</summary>
     public bool? Flag(string name)
     {
