@@ -17,7 +17,7 @@ internal sealed class MicroVmFingerprint(MicroVmParts parts)
             details["kernel"] = boot.Release;
             if (facts.Version is not null)
             {
-                var time = await new CanaryGuest(parts).BootAsync(boot, cancellationToken);
+                var time = await new CanaryGuest(parts.Options.BootTimeout, parts.Time).BootAsync(plan => parts.Vmm.LaunchAsync(plan, cancellationToken), boot, cancellationToken);
                 details["boot_time"] = string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.00} s");
                 booting = true;
             }

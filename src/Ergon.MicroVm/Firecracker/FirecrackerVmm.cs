@@ -11,7 +11,6 @@ namespace Ergon.MicroVm.Firecracker;
 internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events) : IVmm
 {
     private const string Directory = "vmm";
-    public const string KvmDevice = "/dev/kvm";
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(1);
 
@@ -45,7 +44,7 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
                     Program = probe.Program,
                     Arguments = ["--id", FirecrackerConfiguration.IdOf(plan), "--api-sock", FirecrackerMachine.ApiName, "--log-path", "/proc/self/fd/2", "--level", "Error"],
                     User = user,
-                    Devices = plan.Tap is null ? [KvmDevice] : [KvmDevice, TapDevice.Path],
+                    Devices = plan.Tap is null ? [VmmProbe.KvmDevice] : [VmmProbe.KvmDevice, TapDevice.Path],
                     WorkingDirectory = directory,
                     Descriptors = files.Handles,
                 },

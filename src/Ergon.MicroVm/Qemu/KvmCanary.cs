@@ -1,6 +1,5 @@
+using Ergon.MicroVm.Execution;
 using Ergon.MicroVm.Guest.Boot;
-using Ergon.MicroVm.Guest.Channel;
-using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Qemu;
 
@@ -10,8 +9,6 @@ namespace Ergon.MicroVm.Qemu;
 /// </summary>
 internal sealed class KvmCanary(QemuVmm vmm, GuestBoot boot, string cache, TimeProvider time)
 {
-    private const long MemoryBytes = 160L * 1024 * 1024;
-
     // A guest under working KVM boots in a fraction of this.
     private static readonly TimeSpan BootDeadline = TimeSpan.FromSeconds(8);
 
@@ -41,56 +38,12 @@ internal sealed class KvmCanary(QemuVmm vmm, GuestBoot boot, string cache, TimeP
 
     private async Task<bool> TryAsync(BootFiles files, string program, CancellationToken cancellationToken)
     {
-        var directory = Directory.CreateTempSubdirectory("ergon-canary-").FullName;
         try
         {
-            var plan = new VmPlan
-            {
-                Name = "ergon-canary",
-                Directory = directory,
-                Cpus = 1,
-                MemoryBytes = MemoryBytes,
-                KernelPath = files.KernelPath,
-                InitrdPath = files.InitramfsPath,
-                KernelArguments = files.KernelArguments,
-                HasAgent = true,
-            };
-            await using var machine = await vmm.LaunchAsync(plan, "kvm", program, null);
-            try
-            {
-                return await AnswersAsync(machine, cancellationToken);
-            }
-            finally
-            {
-                machine.Kill();
-                await machine.Ended;
-            }
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-        finally
-        {
-            Directory.Delete(directory, recursive: true);
-        }
-    }
-
-    private async Task<bool> AnswersAsync(QemuMachine machine, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(BootDeadline, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        try
-        {
-            var stream = await machine.ConnectAgentAsync(either.Token);
-            await using var channel = await GuestChannel.ConnectAsync(stream, 0, 0, time, either.Token);
+            await new CanaryGuest(BootDeadline, time).BootAsync(async plan => await vmm.LaunchAsync(plan, "kvm", program, null), files, cancellationToken);
             return true;
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return false;
-        }
-        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
+        catch (IOException)
         {
             return false;
         }
