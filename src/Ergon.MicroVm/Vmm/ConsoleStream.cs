@@ -1,11 +1,12 @@
 using System.Runtime.InteropServices;
+using Ergon.Images.Layers;
 using Ergon.Linux;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.MicroVm.Vmm;
 
 /// <summary>The reading end of a machine's console, without a thread that waits in it.</summary>
-internal sealed class ConsoleStream : Stream
+internal sealed class ConsoleStream : ReadOnlyStream
 {
     private readonly SafeFileHandle _fifo;
     private readonly KernelEvents.Registration _registration;
@@ -15,20 +16,6 @@ internal sealed class ConsoleStream : Stream
     {
         _fifo = fifo;
         _registration = events.Add(fifo, KernelEvents.Readable, (_, _) => _ready.TrySetResult());
-    }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -57,20 +44,7 @@ internal sealed class ConsoleStream : Stream
         }
     }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("Read it asynchronously.");
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    public override int Read(Span<byte> buffer) => throw new NotSupportedException("Read it asynchronously.");
 
     protected override void Dispose(bool disposing)
     {

@@ -6,13 +6,19 @@ namespace Ergon.MicroVm.Guest.Channel;
 
 internal sealed partial class GuestChannel
 {
+    // Channel, stream and offset.
+    private const int OutputHeaderBytes = sizeof(uint) + sizeof(byte) + sizeof(long);
+
     private async Task ReadAsync()
     {
         await Task.Yield();
         Exception error;
         try
         {
-            while (await ReadFrameAsync(_closing.Token) is var (type, payload)) await HandleAsync(type, payload);
+            while (await ReadFrameAsync(HandleAsync, _closing.Token))
+            {
+            }
+
             error = new IOException("The guest ended the connection.");
         }
         catch (OperationCanceledException)
@@ -29,7 +35,8 @@ internal sealed partial class GuestChannel
         foreach (var reply in _replies.Values) reply.TrySetException(new IOException(error.Message, error));
     }
 
-    private async ValueTask<(FrameType Type, byte[] Payload)?> ReadFrameAsync(CancellationToken cancellationToken)
+    // Handles one frame, and only then lets go of its bytes; false at the end of the connection.
+    private async ValueTask<bool> ReadFrameAsync(Func<FrameType, ReadOnlySequence<byte>, ValueTask> handle, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -37,23 +44,27 @@ internal sealed partial class GuestChannel
             var buffer = result.Buffer;
             if (FrameParser.TryTake(ref buffer, static _ => GuestProtocol.MaxGuestPayload, out var type, out var payload))
             {
-                var bytes = payload.ToArray();
+                await handle(type, payload);
                 _reader.AdvanceTo(buffer.Start);
-                return (type, bytes);
+                return true;
             }
 
             _reader.AdvanceTo(buffer.Start, buffer.End);
-            if (result.IsCompleted) return null;
+            if (result.IsCompleted) return false;
         }
     }
 
-    private async ValueTask HandleAsync(FrameType type, byte[] payload)
+    private async ValueTask HandleAsync(FrameType type, ReadOnlySequence<byte> payload)
+    {
+        // Output is most of what comes: it is copied once, into its stream.
+        if (type == FrameType.Output) await ReceiveAsync(payload);
+        else Handle(type, payload.ToArray());
+    }
+
+    private void Handle(FrameType type, byte[] payload)
     {
         switch (type)
         {
-            case FrameType.Output:
-                if (SessionOf(payload) is { } output) await ReceiveAsync(output, payload);
-                break;
             case FrameType.OutputEnd:
                 if (SessionOf(payload) is { } ended) EndStream(ended, payload);
                 break;
@@ -76,13 +87,15 @@ internal sealed partial class GuestChannel
     // Frames of a channel that was closed here may be under way.
     private GuestSession? SessionOf(byte[] payload) => _sessions.GetValueOrDefault(new PayloadReader(payload).UInt32());
 
-    private static ValueTask<FlushResult> ReceiveAsync(GuestSession session, byte[] payload)
+    private ValueTask<FlushResult> ReceiveAsync(ReadOnlySequence<byte> payload)
     {
-        var reader = new PayloadReader(payload);
-        _ = reader.UInt32();
+        Span<byte> header = stackalloc byte[OutputHeaderBytes];
+        header = header[..(int)Math.Min(payload.Length, OutputHeaderBytes)];
+        payload.Slice(0, header.Length).CopyTo(header);
+        var reader = new PayloadReader(header);
+        if (!_sessions.TryGetValue(reader.UInt32(), out var session)) return default;
         var stream = session.Stream(reader.Byte());
-        var offset = reader.Int64();
-        return stream.ReceiveAsync(offset, new ReadOnlySequence<byte>(payload.AsMemory(payload.Length - reader.Rest().Length)));
+        return stream.ReceiveAsync(reader.Int64(), payload.Slice(OutputHeaderBytes));
     }
 
     private static void EndStream(GuestSession session, byte[] payload)

@@ -77,9 +77,15 @@ internal sealed partial class GuestChannel : IAsyncDisposable
         await _stream.WriteAsync(new byte[GuestProtocol.HeaderBytes + GuestProtocol.MaxHostPayload], cancellationToken);
         await SendAsync(FrameType.Hello, hello.Encode(), cancellationToken);
         await SkipToAsync(nonce, cancellationToken);
-        var (type, payload) = await ReadFrameAsync(cancellationToken) ?? throw new IOException("The guest ended the connection instead of answering.");
-        if (type != FrameType.Welcome) throw new ProtocolException($"The guest answers a greeting with a frame of type {(byte)type}.");
-        Welcome = WelcomeMessage.Decode(payload);
+        var answered = await ReadFrameAsync(
+            (type, payload) =>
+            {
+                if (type != FrameType.Welcome) throw new ProtocolException($"The guest answers a greeting with a frame of type {(byte)type}.");
+                Welcome = WelcomeMessage.Decode(payload.ToArray());
+                return ValueTask.CompletedTask;
+            },
+            cancellationToken);
+        if (!answered) throw new IOException("The guest ended the connection instead of answering.");
         if (Welcome.Version != GuestProtocol.Version)
             throw new ProtocolException($"The agent in the guest speaks version {Welcome.Version} of the protocol, and this is version {GuestProtocol.Version}.");
     }

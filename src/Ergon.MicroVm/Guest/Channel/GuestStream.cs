@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Ergon.Images.Layers;
 using Ergon.MicroVm.Guest.Protocol;
 
 namespace Ergon.MicroVm.Guest.Channel;
@@ -98,22 +99,8 @@ internal sealed class GuestStream(uint channel, OutputStream kind, long position
 
     public override string ToString() => $"{kind} of channel {channel}";
 
-    private sealed class AcknowledgingStream(GuestStream owner, PipeReader reader) : Stream
+    private sealed class AcknowledgingStream(GuestStream owner, PipeReader reader) : ReadOnlyStream
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             if (buffer.IsEmpty) return 0;
@@ -126,20 +113,7 @@ internal sealed class GuestStream(uint channel, OutputStream kind, long position
             return taken;
         }
 
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("Read it asynchronously.");
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override int Read(Span<byte> buffer) => throw new NotSupportedException("Read it asynchronously.");
 
         protected override void Dispose(bool disposing)
         {
