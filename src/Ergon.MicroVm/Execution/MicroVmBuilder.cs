@@ -1,6 +1,5 @@
 using Ergon.Drivers;
 using Ergon.Images.Store;
-using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Guest.Channel;
 using Ergon.MicroVm.Guest.Protocol;
@@ -15,8 +14,7 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
 
     private readonly MachineSize _size = MachineSize.Of(context.Request.Resources, parts.Options);
-    private Cgroup? _cgroup;
-    private VmNetwork? _network;
+    private HostResources? _host;
     private IVirtualMachine? _machine;
     private GuestChannel? _channel;
 
@@ -31,27 +29,16 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
         var disks = await new MachineDisks(context, parts.Vmm.TellsSerials).MakeAsync(image, _size.Disk, cancellationToken);
         var record = new MicroVmRecord { HasAgent = true, StopSignal = JobCommand.StopSignal(spec, image.Config).Number };
         await record.WriteAsync(context.WorkDirectory);
-        await MakeHostPartsAsync(cancellationToken);
+        _host = await HostResources.CreateAsync(parts, context, _size.LimitsFor(parts.Cgroups.Abilities), cancellationToken);
         context.ReportProgress(new PrepareProgress("booting the guest"));
-        _machine = await parts.Vmm.LaunchAsync(Plan(boot, disks), cancellationToken);
+        _machine = await parts.Vmm.LaunchAsync(Plan(boot, disks, _host), cancellationToken);
         var console = new ConsoleTail(_machine.Console);
         _channel = await ConnectAsync(_machine, console, cancellationToken);
-        await ConfigureAsync(_channel, Configuration(image.Config, arguments, disks), cancellationToken);
-        return new MicroVmExecution(parts, context, record, _machine, _cgroup, _network?.Ports ?? [], console) { Channel = _channel };
+        await ConfigureAsync(_channel, Configuration(image.Config, arguments, disks, _host.Network), cancellationToken);
+        return new MicroVmExecution(parts, context, record, _machine, _host, console) { Channel = _channel };
     }
 
-    private async Task MakeHostPartsAsync(CancellationToken cancellationToken)
-    {
-        if (parts.Cgroups.IsUsable)
-            _cgroup = parts.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, _size.LimitsFor(parts.Cgroups.Abilities));
-        if (Request.Network.EffectiveMode == NetworkMode.Bridge)
-        {
-            var uid = VmmUser.Of(parts.Options.User, withKvm: false)?.Uid ?? Libc.EffectiveUserId();
-            _network = await parts.Networks.CreateAsync(context.ExecutorId, Request.ExecutionId, Request.Network, uid, cancellationToken);
-        }
-    }
-
-    private VmPlan Plan(BootFiles boot, MachineDisks.Made disks) => new()
+    private VmPlan Plan(BootFiles boot, MachineDisks.Made disks, HostResources host) => new()
     {
         Name = $"{context.ExecutorId}/{Request.ExecutionId}",
         Directory = context.WorkDirectory,
@@ -61,10 +48,10 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
         InitrdPath = boot.InitramfsPath,
         KernelArguments = boot.KernelArguments,
         Disks = disks.All,
-        Tap = _network is { } network ? new VmTap(network.TapName, network.GuestMac) : null,
+        Tap = host.Tap,
         HasAgent = true,
         MachineType = spec.Machine,
-        Cgroup = _cgroup,
+        Cgroup = host.Cgroup,
     };
 
     private async Task<GuestChannel> ConnectAsync(IVirtualMachine machine, ConsoleTail console, CancellationToken cancellationToken)
@@ -109,10 +96,10 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
         }
     }
 
-    private GuestConfiguration Configuration(ImageConfiguration image, IReadOnlyList<string> arguments, MachineDisks.Made disks)
+    private GuestConfiguration Configuration(ImageConfiguration image, IReadOnlyList<string> arguments, MachineDisks.Made disks, VmNetwork? network)
     {
         var hostname = spec.Hostname ?? Request.ExecutionId.ToHostname();
-        var gateway = Request.Network.GatewayIp ?? _network?.Gateway;
+        var gateway = Request.Network.GatewayIp ?? network?.Gateway;
         return new GuestConfiguration
         {
             Root = disks.Root,
@@ -121,8 +108,8 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
             Hostname = hostname,
             Inputs = disks.Inputs,
             Outputs = [.. Request.Outputs.Select(o => o.Target)],
-            Network = _network is { } network ? new GuestNetwork(network.GuestAddress, network.PrefixLength, network.Gateway) : null,
-            NameServers = _network?.NameServers ?? [],
+            Network = network is null ? null : new GuestNetwork(network.GuestAddress, network.PrefixLength, network.Gateway),
+            NameServers = network?.NameServers ?? [],
             Hosts = gateway is null ? [] : [$"{gateway} host.docker.internal"],
             Arguments = arguments,
             Environment = JobCommand.Environment(Request, spec, image, hostname),
@@ -147,8 +134,7 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
             await _machine.DisposeAsync();
         }
 
-        if (_cgroup is not null) await _cgroup.RemoveAsync(parts.Events, CancellationToken.None);
-        if (_network is not null) await parts.Networks.RemoveAsync(context.ExecutorId, Request.ExecutionId, CancellationToken.None);
+        if (_host is not null) await _host.RemoveAsync(CancellationToken.None);
     }
 
     private ExecutorException Failed(string message, Exception? inner = null) => new(ErrorCode.BackendFailed, message.Trim(), Request.ExecutionId, inner);

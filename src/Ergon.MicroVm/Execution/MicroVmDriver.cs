@@ -99,21 +99,19 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
     {
         var id = context.Request.ExecutionId;
         _executorIds.TryAdd(context.ExecutorId, 0);
-        var cgroup = parts.Cgroups.IsUsable ? parts.Cgroups.Find(context.ExecutorId, id.Value) : null;
         var started = MicroVmRecord.IsStarted(context.WorkDirectory);
         var machine = await parts.Vmm.AttachAsync(context.WorkDirectory, cancellationToken);
         if (machine is null) await VmmProcess.KillMarkedAsync(context.ExecutorId, execution => execution == id.Value, parts.Events, cancellationToken);
+        var host = await HostResources.FindAsync(parts, context, cancellationToken);
         if (MicroVmRecord.Read(context.WorkDirectory) is not { } record)
         {
-            if (cgroup is not null) await cgroup.RemoveAsync(parts.Events, cancellationToken);
-            await parts.Networks.RemoveAsync(context.ExecutorId, id, cancellationToken);
+            await host.RemoveAsync(cancellationToken);
             return null;
         }
 
-        var network = await parts.Networks.FindAsync(context.ExecutorId, id, cancellationToken);
-        if (!record.HasAgent) return new OwnInitExecution(context, parts, machine, cgroup) { Started = started };
+        if (!record.HasAgent) return new OwnInitExecution(context, parts, machine, host) { Started = started };
         var console = machine is null ? null : new ConsoleTail(machine.Console);
-        return new MicroVmExecution(parts, context, record, machine, cgroup, network?.Ports ?? [], console) { Started = started };
+        return new MicroVmExecution(parts, context, record, machine, host, console) { Started = started };
     }
 
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)

@@ -97,7 +97,7 @@ internal sealed partial class MicroVmExecution
         var console = _console is null ? "" : await _console.ExplainAsync(end);
         if (byItself && end.Signal == Signal.Kill.Number)
         {
-            return _cgroup?.RanOutOfMemory() == true
+            return _host.Cgroup?.RanOutOfMemory() == true
                 ? new DriverExit { Lost = true, Message = $"The host killed the virtual machine, since it used more memory than its guest was given. {console}" }
                 : new DriverExit { KilledExternally = true, Message = "Its virtual machine was killed." };
         }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Ergon.Drivers;
-using Ergon.Linux;
 using Ergon.MicroVm.Guest.Channel;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
@@ -19,33 +18,30 @@ internal sealed partial class MicroVmExecution : IDriverExecution
     private readonly DriverContext _context;
     private readonly MicroVmRecord _record;
     private readonly IVirtualMachine? _machine;
-    private readonly Cgroup? _cgroup;
+    private readonly HostResources _host;
     private readonly ConsoleTail? _console;
     private readonly TaskCompletionSource<GuestChannel> _channel = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<DriverExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim _pausing = new(1);
-    private readonly SemaphoreSlim _destroying = new(1);
     private volatile bool _paused;
     private volatile bool _killed;
-    private bool _destroyed;
 
     /// <param name="parts">What all executions share.</param>
     /// <param name="context">The request and its directory.</param>
     /// <param name="record">What was noted of it.</param>
     /// <param name="machine">The machine; <see langword="null"/>: it ended while nobody watched it.</param>
-    /// <param name="cgroup">The machine's cgroup.</param>
-    /// <param name="ports">The host ports that lead into it.</param>
+    /// <param name="host">What the machine has of the host.</param>
     /// <param name="console">The reader of its console.</param>
     public MicroVmExecution(
-        MicroVmParts parts, DriverContext context, MicroVmRecord record, IVirtualMachine? machine, Cgroup? cgroup, IReadOnlyList<PortMapping> ports, ConsoleTail? console)
+        MicroVmParts parts, DriverContext context, MicroVmRecord record, IVirtualMachine? machine, HostResources host, ConsoleTail? console)
     {
-        (_parts, _context, _record, _machine, _cgroup, Ports, _console) = (parts, context, record, machine, cgroup, ports, console);
+        (_parts, _context, _record, _machine, _host, _console) = (parts, context, record, machine, host, console);
         _ = _channel.Task.ContinueWith(static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
     public bool Started { get; init; }
 
-    public IReadOnlyList<PortMapping> Ports { get; }
+    public IReadOnlyList<PortMapping> Ports => _host.Ports;
 
     /// <summary>The connection to the agent, when there is one already; a re-attached execution connects when the position of its output is known.</summary>
     public GuestChannel? Channel
@@ -62,7 +58,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
     {
         try
         {
-            if (_context.Request.Resources.Cpu is { } cpu && _parts.Cgroups.Abilities.Cpu) _cgroup?.LimitCpu(cpu);
+            if (_context.Request.Resources.Cpu is { } cpu && _parts.Cgroups.Abilities.Cpu) _host.Cgroup?.LimitCpu(cpu);
             // Before it is so: if this process ends between the two, the next one asks the guest.
             MicroVmRecord.NoteStarted(_context.WorkDirectory);
             var channel = await _channel.Task.WaitAsync(cancellationToken);
@@ -194,25 +190,8 @@ internal sealed partial class MicroVmExecution : IDriverExecution
 
     public async ValueTask DestroyAsync(CancellationToken cancellationToken)
     {
-        await _destroying.WaitAsync(cancellationToken);
-        try
-        {
-            if (_destroyed) return;
-            _killed = true;
-            _machine?.Kill();
-            if (_machine is not null) await _machine.Ended.WaitAsync(cancellationToken);
-            if (_cgroup is not null) await _cgroup.RemoveAsync(_parts.Events, cancellationToken);
-            await _parts.Networks.RemoveAsync(_context.ExecutorId, Id, cancellationToken);
-            _destroyed = true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Failed($"What was left of the virtual machine could not be removed: {e.Message}", e);
-        }
-        finally
-        {
-            _destroying.Release();
-        }
+        _killed = true;
+        await _host.DestroyAsync(_machine, cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -220,7 +199,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         _channel.TrySetException(new IOException("The execution was let go of."));
         if (_channel.Task.IsCompletedSuccessfully) await (await _channel.Task).DisposeAsync();
         if (_machine is not null) await _machine.DisposeAsync();
-        _cgroup?.Release();
+        _host.Release();
     }
 
     private IVirtualMachine Machine => _machine ?? throw Failed("The virtual machine has ended.");

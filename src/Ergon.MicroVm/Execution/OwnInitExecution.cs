@@ -8,22 +8,20 @@ namespace Ergon.MicroVm.Execution;
 /// <summary>
 /// One execution that is a guest with its own kernel and init: its console is the output, and the end of its machine is its end.
 /// </summary>
-internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts, IVirtualMachine? attached, Cgroup? cgroup) : IDriverExecution
+internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts, IVirtualMachine? attached, HostResources host) : IDriverExecution
 {
     private const string RootName = "root.img";
     private const int ReadBytes = 64 * 1024;
 
     private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(1);
 
-    private readonly SemaphoreSlim _destroying = new(1);
     private IVirtualMachine? _machine = attached;
     private VmPlan? _plan;
     private volatile bool _killed;
-    private bool _destroyed;
 
     public bool Started { get; init; }
 
-    public IReadOnlyList<PortMapping> Ports { get; private init; } = [];
+    public IReadOnlyList<PortMapping> Ports => host.Ports;
 
     private ExecutionId Id => context.Request.ExecutionId;
 
@@ -35,14 +33,10 @@ internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts
             if (file is not null && !File.Exists(file)) throw new ExecutorException(ErrorCode.InvalidRequest, $"engine_spec.params: there is no file {file}.", id);
         var size = MachineSize.Of(request.Resources, parts.Options);
         var record = new MicroVmRecord { HasAgent = false, StopSignal = Signal.Terminate.Number };
-        var network = request.Network.EffectiveMode == NetworkMode.Bridge
-            ? await parts.Networks.CreateAsync(context.ExecutorId, id, request.Network, VmmUser.Of(parts.Options.User, withKvm: false)?.Uid ?? Libc.EffectiveUserId(), cancellationToken)
-            : null;
-        Cgroup? cgroup = null;
+        var host = await HostResources.CreateAsync(parts, context, size.LimitsFor(parts.Cgroups.Abilities) with { Cpu = request.Resources.Cpu }, cancellationToken);
         try
         {
             await record.WriteAsync(context.WorkDirectory);
-            if (parts.Cgroups.IsUsable) cgroup = parts.Cgroups.Create(context.ExecutorId, id.Value, size.LimitsFor(parts.Cgroups.Abilities) with { Cpu = request.Resources.Cpu });
             var plan = new VmPlan
             {
                 Name = $"{context.ExecutorId}/{id}",
@@ -51,20 +45,19 @@ internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts
                 MemoryBytes = size.JobMemory,
                 KernelPath = await parts.Boot.KernelAsync(spec.KernelImage!, cancellationToken),
                 InitrdPath = spec.InitrdPath,
-                KernelArguments = ArgumentsOf(spec, network),
+                KernelArguments = ArgumentsOf(spec, host.Network),
                 Disks = spec.RootFileSystem is { } root ? [new VmDisk(await CopyAsync(root, context.WorkDirectory, cancellationToken), ReadOnly: false, "root")] : [],
-                Tap = network is null ? null : new VmTap(network.TapName, network.GuestMac),
+                Tap = host.Tap,
                 HasAgent = false,
                 MachineType = spec.Machine,
                 Metadata = spec.MmdsMessage,
-                Cgroup = cgroup,
+                Cgroup = host.Cgroup,
             };
-            return new OwnInitExecution(context, parts, null, cgroup) { _plan = plan, Ports = network?.Ports ?? [] };
+            return new OwnInitExecution(context, parts, null, host) { _plan = plan };
         }
         catch
         {
-            if (cgroup is not null) await cgroup.RemoveAsync(parts.Events, CancellationToken.None);
-            await parts.Networks.RemoveAsync(context.ExecutorId, id, CancellationToken.None);
+            await host.RemoveAsync(CancellationToken.None);
             throw;
         }
     }
@@ -117,7 +110,7 @@ internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts
         if (_killed) return new DriverExit { Signal = Signal.Kill };
         return end switch
         {
-            { Signal: { } signal } when signal == Signal.Kill.Number && cgroup?.RanOutOfMemory() == true => new DriverExit { OutOfMemory = true, Signal = Signal.Kill },
+            { Signal: { } signal } when signal == Signal.Kill.Number && host.Cgroup?.RanOutOfMemory() == true => new DriverExit { OutOfMemory = true, Signal = Signal.Kill },
             { Signal: { } signal } when signal == Signal.Kill.Number => new DriverExit { KilledExternally = true, Message = "Its virtual machine was killed." },
             { ExitCode: 0 } => new DriverExit { ExitCode = 0 },
             _ => new DriverExit { Lost = true, Message = $"The program that ran the virtual machine failed. {end.Errors}".Trim() },
@@ -170,7 +163,7 @@ internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts
     {
         while (_machine is { Ended.IsCompleted: false } machine)
         {
-            var usage = cgroup?.ReadUsage() ?? ProcessTable.UsageOf([machine.ProcessId]);
+            var usage = host.Cgroup?.ReadUsage() ?? ProcessTable.UsageOf([machine.ProcessId]);
             yield return new ExecutionStats
             {
                 Timestamp = parts.Time.GetUtcNow(),
@@ -189,31 +182,14 @@ internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts
 
     public async ValueTask DestroyAsync(CancellationToken cancellationToken)
     {
-        await _destroying.WaitAsync(cancellationToken);
-        try
-        {
-            if (_destroyed) return;
-            _killed = true;
-            _machine?.Kill();
-            if (_machine is { } machine) await machine.Ended.WaitAsync(cancellationToken);
-            if (cgroup is not null) await cgroup.RemoveAsync(parts.Events, cancellationToken);
-            await parts.Networks.RemoveAsync(context.ExecutorId, Id, cancellationToken);
-            _destroyed = true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Failed($"What was left of the virtual machine could not be removed: {e.Message}", e);
-        }
-        finally
-        {
-            _destroying.Release();
-        }
+        _killed = true;
+        await host.DestroyAsync(_machine, cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
     {
         if (_machine is not null) await _machine.DisposeAsync();
-        cgroup?.Release();
+        host.Release();
     }
 
     private ExecutorException Failed(string message, Exception inner) => new(ErrorCode.BackendFailed, message.Trim(), Id, inner);
