@@ -111,7 +111,8 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
 
         if (!record.HasAgent) return new OwnInitExecution(context, parts, machine, host) { Started = started };
         var console = machine is null ? null : new ConsoleTail(machine.Console);
-        return new MicroVmExecution(parts, context, record, machine, host, console) { Started = started };
+        var paused = machine is not null && await machine.IsPausedAsync(cancellationToken);
+        return new MicroVmExecution(parts, context, record, machine, host, console) { Started = started, FoundPaused = paused };
     }
 
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)

@@ -38,6 +38,8 @@ internal sealed partial class MicroVmExecution
             return;
         }
 
+        // A paused guest answers nobody, for as long as it is paused.
+        if (Volatile.Read(ref _resumed) is { } resumed) await Task.WhenAny(resumed.Task, machine.Ended).WaitAsync(cancellationToken);
         using var deadline = new CancellationTokenSource(_parts.Options.BootTimeout, _parts.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try

@@ -23,7 +23,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
     private readonly TaskCompletionSource<GuestChannel> _channel = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<DriverExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim _pausing = new(1);
-    private volatile bool _paused;
+    private TaskCompletionSource? _resumed;
     private volatile bool _killed;
 
     /// <param name="parts">What all executions share.</param>
@@ -50,6 +50,12 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         {
             if (value is not null) _channel.SetResult(value);
         }
+    }
+
+    /// <summary>Whether a former process left the guest paused.</summary>
+    public bool FoundPaused
+    {
+        init => _resumed = value ? NewResumed() : null;
     }
 
     private ExecutionId Id => _context.Request.ExecutionId;
@@ -86,7 +92,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            if (_paused) await ResumeAsync(either.Token);
+            if (IsPaused) await ResumeAsync(either.Token);
             var channel = await _channel.Task.WaitAsync(either.Token);
             await channel.RequestAsync(FrameType.Kill, default, KillDeadline, either.Token);
             await _exit.Task.WaitAsync(either.Token);
@@ -104,7 +110,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         try
         {
             await Machine.PauseAsync(cancellationToken);
-            _paused = true;
+            _resumed ??= NewResumed();
         }
         catch (IOException e)
         {
@@ -122,7 +128,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         try
         {
             await Machine.ResumeAsync(cancellationToken);
-            _paused = false;
+            Interlocked.Exchange(ref _resumed, null)?.TrySetResult();
         }
         catch (IOException e)
         {
@@ -162,7 +168,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
     // A paused guest cannot answer, and uses nothing either.
     private async Task<ExecutionStats?> SampleAsync(ExecutionStats? last, CancellationToken cancellationToken)
     {
-        if (_paused && last is not null) return last with { Timestamp = _parts.Time.GetUtcNow() };
+        if (IsPaused && last is not null) return last with { Timestamp = _parts.Time.GetUtcNow() };
         try
         {
             var channel = await _channel.Task.WaitAsync(cancellationToken);
@@ -184,7 +190,7 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         }
         catch (Exception e) when (e is IOException or TimeoutException)
         {
-            return _exit.Task.IsCompleted || !_paused ? null : last;
+            return _exit.Task.IsCompleted || !IsPaused ? null : last;
         }
     }
 
@@ -202,7 +208,11 @@ internal sealed partial class MicroVmExecution : IDriverExecution
         _host.Release();
     }
 
+    private bool IsPaused => Volatile.Read(ref _resumed) is not null;
+
     private IVirtualMachine Machine => _machine ?? throw Failed("The virtual machine has ended.");
+
+    private static TaskCompletionSource NewResumed() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private async Task AskAsync(FrameType type, ReadOnlyMemory<byte> payload, string what, CancellationToken cancellationToken)
     {

@@ -30,6 +30,21 @@ internal sealed class FirecrackerApi(string directory, string name, TimeSpan? de
         MaxResponseContentBufferSize = MaxAnswerBytes,
     };
 
+    /// <summary>Looks at something.</summary>
+    public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var response = await SendAsync(request, cancellationToken);
+        try
+        {
+            return JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellationToken), type) ?? throw new JsonException("It is null.");
+        }
+        catch (JsonException e)
+        {
+            throw new IOException($"Firecracker's answer to GET {path} cannot be read: {e.Message}", e);
+        }
+    }
+
     /// <summary>Sets something up.</summary>
     public Task PutAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync(HttpMethod.Put, path, body, type, cancellationToken);
 

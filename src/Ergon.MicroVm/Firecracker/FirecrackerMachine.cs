@@ -31,6 +31,13 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
             throw new IOException("The agent in the guest does not listen.");
     }
 
+    public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken)
+    {
+        var state = "";
+        await DoAsync(async () => state = (await api.GetAsync("/", FirecrackerJson.Default.InstanceInfoBody, cancellationToken)).State);
+        return state == "Paused";
+    }
+
     public ValueTask PauseAsync(CancellationToken cancellationToken) => SetStateAsync("Paused", cancellationToken);
 
     public ValueTask ResumeAsync(CancellationToken cancellationToken) => SetStateAsync("Resumed", cancellationToken);

@@ -28,6 +28,8 @@ internal sealed record ActionBody(string ActionType);
 
 internal sealed record VmStateBody(string State);
 
+internal sealed record InstanceInfoBody(string State);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(MachineConfigBody))]
 [JsonSerializable(typeof(BootSourceBody))]
@@ -39,5 +41,6 @@ internal sealed record VmStateBody(string State);
 [JsonSerializable(typeof(EntropyBody))]
 [JsonSerializable(typeof(ActionBody))]
 [JsonSerializable(typeof(VmStateBody))]
+[JsonSerializable(typeof(InstanceInfoBody))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class FirecrackerJson : JsonSerializerContext;

@@ -25,11 +25,10 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
 
     public Stream Console => process.Console;
 
-    /// <summary>Whether the virtual CPUs are stopped.</summary>
     public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken)
     {
-        var status = await (await MonitorAsync(cancellationToken)).ExecuteAsync("query-status", cancellationToken);
-        return status.TryGetProperty("status", out var text) && text.ValueEquals("paused"u8);
+        var status = await ExecuteAsync("query-status", cancellationToken);
+        return status.ValueKind == JsonValueKind.Object && status.TryGetProperty("status", out var text) && text.ValueEquals("paused"u8);
     }
 
     // QEMU holds the connection until the guest opens its port: there is nothing to wait for here.

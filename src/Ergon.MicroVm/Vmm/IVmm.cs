@@ -113,6 +113,9 @@ internal interface IVirtualMachine : IAsyncDisposable
     /// <summary>Opens a stream to the agent in the guest, waiting until it listens.</summary>
     ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken);
 
+    /// <summary>Whether the virtual CPUs are stopped.</summary>
+    ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken);
+
     /// <summary>Stops the virtual CPUs.</summary>
     ValueTask PauseAsync(CancellationToken cancellationToken);
 

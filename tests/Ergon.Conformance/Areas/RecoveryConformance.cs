@@ -104,6 +104,50 @@ public abstract class RecoveryConformance(ConformanceFixture fixture) : Conforma
     }
 
     [Fact]
+    public async Task A_paused_job_is_found_paused_and_goes_on_when_it_is_resumed()
+    {
+        if (!Can.Recovery || !Can.Pause) return;
+        var options = Options();
+        var request = Request(Print("ready\n"), WaitForSignal(Signal.User1), Print("resumed\n"), Exit(6));
+        await using (var first = Fixture.CreateExecutor(options))
+        {
+            await first.StartAsync(request, Token);
+            await first.WaitForOutputAsync(request.ExecutionId, "ready\nwaiting\n", Token);
+            await first.PauseAsync(request.ExecutionId, Token);
+        }
+
+        await using var second = Fixture.CreateExecutor(options);
+        await Fixture.RecoverAsync(second, Token);
+        (await second.GetStatusAsync(request.ExecutionId, Token)).Status.Should().Be(ExecutionStatus.Paused);
+        await second.ResumeAsync(request.ExecutionId, Token);
+        await second.SignalAsync(request.ExecutionId, Signal.User1, Token);
+        var result = await second.WaitAsync(request.ExecutionId, Token);
+        result.ExitCode.Should().Be(6);
+        result.Stdout.Text.Should().Be("ready\nwaiting\nresumed\n");
+        await second.CleanupAsync(Token);
+    }
+
+    [Fact]
+    public async Task A_paused_job_that_was_found_again_can_be_cancelled()
+    {
+        if (!Can.Recovery || !Can.Pause) return;
+        var options = Options();
+        var request = Request(Print("ready\n"), Hang());
+        await using (var first = Fixture.CreateExecutor(options))
+        {
+            await first.StartAsync(request, Token);
+            await first.WaitForOutputAsync(request.ExecutionId, "ready\n", Token);
+            await first.PauseAsync(request.ExecutionId, Token);
+        }
+
+        await using var second = Fixture.CreateExecutor(options);
+        await Fixture.RecoverAsync(second, Token);
+        await second.CancelAsync(request.ExecutionId, Token);
+        (await second.WaitAsync(request.ExecutionId, Token)).Reason.Should().Be(TerminationReason.Cancelled);
+        await second.CleanupAsync(Token);
+    }
+
+    [Fact]
     public async Task A_data_directory_serves_one_executor_at_a_time()
     {
         var options = Options();

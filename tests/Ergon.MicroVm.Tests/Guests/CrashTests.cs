@@ -125,6 +125,28 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
         (result.Reason, result.Stdout.Text).Should().Be((TerminationReason.BackendLost, "before\n"));
     }
 
+    [Fact]
+    public async Task A_machine_that_was_left_paused_may_be_resumed_whenever_one_likes()
+    {
+        var request = Request("echo before; sleep 1; echo after; exit 7");
+        await using (var first = NewExecutor())
+        {
+            await first.StartAsync(request, Token);
+            await first.WaitForOutputAsync(request.ExecutionId, "before\n", Token);
+            await first.PauseAsync(request.ExecutionId, Token);
+        }
+
+        // A paused guest answers nobody: that must not count as one that does not come up in time.
+        var patience = TimeSpan.FromSeconds(3);
+        await using var second = NewExecutor(patience);
+        await second.RecoverAsync(Token);
+        await Task.Delay(patience + TimeSpan.FromSeconds(2), TimeProvider.System, Token);
+        (await second.GetStatusAsync(request.ExecutionId, Token)).Status.Should().Be(ExecutionStatus.Paused);
+        await second.ResumeAsync(request.ExecutionId, Token);
+        var result = await second.WaitAsync(request.ExecutionId, Token);
+        (result.ExitCode, result.Stdout.Text).Should().Be((7, "before\nafter\n"));
+    }
+
     private ExecutionRequest Request(string script) => new()
     {
         JobId = JobId.Parse("crash"),
@@ -132,8 +154,8 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
         EngineSpec = new MicroVmSpec { Image = fixture.Image, Cmd = ["sh", "-c", script] }.ToSpecConfig(QemuExecutor.Type),
     };
 
-    private Executor NewExecutor() => QemuExecutor.Create(
-        fixture.Options, new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach });
+    private Executor NewExecutor(TimeSpan? bootTimeout = null) => QemuExecutor.Create(
+        fixture.Options with { BootTimeout = bootTimeout ?? fixture.Options.BootTimeout }, new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach });
 
     private Process StartHost(ExecutionRequest request)
     {
