@@ -1,6 +1,6 @@
 using Ergon.Benchmarks;
 
-// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|cli|process|logs]... [--rounds N]
+// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|cli|process|logs|vm]... [--rounds N]
 var rounds = 60;
 var suites = new List<string>();
 for (var i = 0; i < args.Length; i++)
@@ -17,8 +17,9 @@ foreach (var suite in suites)
         "docker" => await DockerBenchmark.RunAsync(rounds),
         "cli" => await CliBenchmark.RunAsync(Math.Min(rounds, 30)),
         "process" => await ProcessBenchmark.RunAsync(rounds),
+        "vm" => await VmBenchmark.RunAsync(rounds),
         "logs" => await LogBenchmark.RunAsync(),
-        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, cli, process and logs."),
+        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, cli, process, logs and vm."),
     };
     Console.WriteLine(table);
 }

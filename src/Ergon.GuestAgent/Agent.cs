@@ -9,6 +9,7 @@ namespace Ergon.GuestAgent;
 /// <summary>Does what the host says; docs/guest-protocol.md is its specification.</summary>
 internal sealed class Agent
 {
+    private readonly long _begun;
     private readonly KernelEvents _events;
     private readonly EventLoop _loop;
     private readonly HostLink _link;
@@ -20,9 +21,9 @@ internal sealed class Agent
     private int _greetings;
     private bool _settled;
 
-    private Agent(KernelEvents events, EventLoop loop)
+    private Agent(KernelEvents events, EventLoop loop, long begun)
     {
-        (_events, _loop) = (events, loop);
+        (_events, _loop, _begun) = (events, loop, begun);
         _sender = new FrameSender(bytes => _link!.Write(bytes));
         _link = new HostLink(events) { Receiver = new FrameReceiver(TryHandle), Writable = _sender.Pump, Lost = () => _sender.Reset(open: false) };
     }
@@ -38,12 +39,13 @@ internal sealed class Agent
     /// <summary>Boots, serves the host, and returns when the machine is to end.</summary>
     public static void Run()
     {
+        var begun = GuestClock.Uptime();
         KernelFileSystems.Mount();
         foreach (var module in ModuleLoader.Read(ModuleLoader.Early)) ModuleLoader.Load(module);
         using var events = new KernelEvents(ownThread: false);
         var loop = new EventLoop(events);
         SynchronizationContext.SetSynchronizationContext(loop);
-        var agent = new Agent(events, loop);
+        var agent = new Agent(events, loop, begun);
         new HostLinkFinder(events, agent._link).Start();
         loop.Run();
         GuestShutdown.Unmount();
@@ -154,7 +156,7 @@ internal sealed class Agent
         _sender.Reset(open: true);
         _sender.Send(
             FrameType.Welcome,
-            new WelcomeMessage(GuestProtocol.Version, hello.Nonce, State, GuestClock.KernelRelease, GuestClock.Uptime()).Encode().Span);
+            new WelcomeMessage(GuestProtocol.Version, hello.Nonce, State, GuestClock.KernelRelease, GuestClock.Uptime(), _begun).Encode().Span);
     }
 
     private void HandleConfigure(PayloadReader reader)

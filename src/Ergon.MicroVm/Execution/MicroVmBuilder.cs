@@ -23,19 +23,45 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
     /// <summary>Boots a guest with our agent and makes it ready to start the job.</summary>
     public async Task<MicroVmExecution> BuildAsync(CancellationToken cancellationToken)
     {
-        using var image = await parts.Images.GetAsync(spec.Image!, spec.PullPolicy, spec.Platform, context.ReportProgress, cancellationToken);
+        using var image = await ImageAsync(cancellationToken);
         var arguments = JobCommand.Arguments(spec, image.Config);
         var boot = await parts.Boot.GetAsync(spec.KernelImage, parts.Vmm.ModulesFor(spec.Machine), cancellationToken);
-        var disks = await new MachineDisks(context, parts.Vmm.TellsSerials).MakeAsync(image, _size.Disk, cancellationToken);
+        var disks = await DisksAsync(image, cancellationToken);
         var record = new MicroVmRecord { HasAgent = true, StopSignal = JobCommand.StopSignal(spec, image.Config).Number };
         await record.WriteAsync(context.WorkDirectory);
         _host = await HostResources.CreateAsync(parts, context, _size.LimitsFor(parts.Cgroups.Abilities), cancellationToken);
         context.ReportProgress(new PrepareProgress("booting the guest"));
-        _machine = await parts.Vmm.LaunchAsync(Plan(boot, disks, _host), cancellationToken);
+        _machine = await LaunchAsync(Plan(boot, disks, _host), cancellationToken);
         var console = new ConsoleTail(_machine.Console);
-        _channel = await ConnectAsync(_machine, console, cancellationToken);
+        _channel = await GreetAsync(_machine, console, cancellationToken);
         await ConfigureAsync(_channel, Configuration(image.Config, arguments, disks, _host.Network), cancellationToken);
         return new MicroVmExecution(parts, context, record, _machine, _host, console) { Channel = _channel };
+    }
+
+    private async Task<ImageLease> ImageAsync(CancellationToken cancellationToken)
+    {
+        using var phase = MicroVmTelemetry.BeginPhase("image");
+        return await parts.Images.GetAsync(spec.Image!, spec.PullPolicy, spec.Platform, context.ReportProgress, cancellationToken);
+    }
+
+    private async Task<MachineDisks.Made> DisksAsync(ImageLease image, CancellationToken cancellationToken)
+    {
+        using var phase = MicroVmTelemetry.BeginPhase("disks");
+        return await new MachineDisks(context, parts.Vmm.TellsSerials).MakeAsync(image, _size.Disk, cancellationToken);
+    }
+
+    private async Task<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
+    {
+        using var phase = MicroVmTelemetry.BeginPhase("vmm");
+        return await parts.Vmm.LaunchAsync(plan, cancellationToken);
+    }
+
+    private async Task<GuestChannel> GreetAsync(IVirtualMachine machine, ConsoleTail console, CancellationToken cancellationToken)
+    {
+        using var phase = MicroVmTelemetry.BeginPhase("boot");
+        var channel = await ConnectAsync(machine, console, cancellationToken);
+        MicroVmTelemetry.Describe(phase, channel.Welcome);
+        return channel;
     }
 
     private VmPlan Plan(BootFiles boot, MachineDisks.Made disks, HostResources host) => new()
@@ -84,6 +110,7 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
 
     private async Task ConfigureAsync(GuestChannel channel, GuestConfiguration configuration, CancellationToken cancellationToken)
     {
+        using var phase = MicroVmTelemetry.BeginPhase("configure");
         try
         {
             var reply = await channel.RequestAsync(FrameType.Configure, configuration.Encode(), parts.Options.BootTimeout, cancellationToken);

@@ -41,7 +41,7 @@ internal sealed partial class GuestChannel : IAsyncDisposable
     public GuestSession Job { get; }
 
     /// <summary>What the guest said of itself.</summary>
-    public WelcomeMessage Welcome { get; private set; } = new(0, default, GuestState.Booted, "", 0);
+    public WelcomeMessage Welcome { get; private set; } = new(0, default, GuestState.Booted, "", 0, 0);
 
     /// <summary>Completes when the connection is lost or closed; never fails.</summary>
     public Task Closed => _reading;

@@ -22,16 +22,17 @@ internal enum GuestState : byte
 /// <param name="State">How far the guest has come.</param>
 /// <param name="Kernel">The guest kernel's release.</param>
 /// <param name="Uptime">Nanoseconds since the guest's kernel started.</param>
-internal sealed record WelcomeMessage(uint Version, ReadOnlyMemory<byte> Nonce, GuestState State, string Kernel, long Uptime)
+/// <param name="AgentStart">What <paramref name="Uptime"/> was when the agent's program began.</param>
+internal sealed record WelcomeMessage(uint Version, ReadOnlyMemory<byte> Nonce, GuestState State, string Kernel, long Uptime, long AgentStart)
 {
     /// <summary>The nonce comes first, so that the host finds it among what is left of a former connection.</summary>
-    public ReadOnlyMemory<byte> Encode() => new PayloadWriter().Raw(Nonce.Span).UInt32(Version).Byte((byte)State).Text(Kernel).Int64(Uptime).Payload;
+    public ReadOnlyMemory<byte> Encode() => new PayloadWriter().Raw(Nonce.Span).UInt32(Version).Byte((byte)State).Text(Kernel).Int64(Uptime).Int64(AgentStart).Payload;
 
     public static WelcomeMessage Decode(ReadOnlySpan<byte> payload)
     {
         var reader = new PayloadReader(payload);
         var nonce = reader.Raw(GuestProtocol.NonceBytes).ToArray();
-        var message = new WelcomeMessage(reader.UInt32(), nonce, (GuestState)reader.Byte(), reader.Text(), reader.Int64());
+        var message = new WelcomeMessage(reader.UInt32(), nonce, (GuestState)reader.Byte(), reader.Text(), reader.Int64(), reader.Int64());
         reader.End();
         if (!Enum.IsDefined(message.State)) throw new ProtocolException($"The guest says it is in state {(byte)message.State}.");
         return message;
