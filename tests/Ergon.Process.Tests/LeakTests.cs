@@ -12,14 +12,17 @@ public sealed class LeakTests : ProcessTests
 {
     public LeakTests() => SkipWithoutRoot();
 
+    // What the runtime and the test platform open for themselves meanwhile; a leak of any kind of run shows 25 times in a hundred.
+    private const int Others = 8;
+
     [Fact]
     public async Task A_hundred_runs_leave_no_descriptor_thread_or_process_behind()
     {
         await RunManyAsync(10);
         var before = await CountAsync(int.MaxValue, int.MaxValue);
         await RunManyAsync(100);
-        var after = await CountAsync(before.Descriptors, before.Children);
-        after.Descriptors.Should().BeLessThanOrEqualTo(before.Descriptors);
+        var after = await CountAsync(before.Descriptors + Others, before.Children);
+        after.Descriptors.Should().BeLessThanOrEqualTo(before.Descriptors + Others);
         after.Launchers.Should().Be(0);
         after.Children.Should().BeLessThanOrEqualTo(before.Children);
     }

@@ -33,7 +33,7 @@ public sealed class QemuFixture : ConformanceFixture
     public override int ConcurrentExecutions => 12;
 
     // What a translated shell makes in reasonable time; the tests of the agent send 100 MB, made by a faster program.
-    public override long LargeOutputSize => 50_000_000;
+    public override long LargeOutputSize => 20_000_000;
 
     public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(QemuExecutor.Type);
 
