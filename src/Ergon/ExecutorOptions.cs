@@ -1,3 +1,5 @@
+using Ergon.Storage;
+
 namespace Ergon;
 
 /// <summary>What happens to running executions when an executor is disposed.</summary>
@@ -24,6 +26,12 @@ public sealed record ExecutorOptions
     /// system's temporary directory, deleted when the executor is disposed.
     /// </summary>
     public string? DataDirectory { get; init; }
+
+    /// <summary>
+    /// Where requests, changes, results and events are kept, beside a <see cref="DataDirectory"/> that has the logs. <see langword="null"/>:
+    /// in files of the data directory, or in memory when there is none.
+    /// </summary>
+    public IExecutionStore? Store { get; init; }
 
     /// <summary>How long logs and results are retained after the end, for requests that do not say.</summary>
     public TimeSpan DefaultPersistLogs { get; init; } = TimeSpan.FromDays(1);

@@ -20,5 +20,9 @@ internal sealed record EngineContext
 
     public required EventHub Events { get; init; }
 
+    public required Journal Journal { get; init; }
+
+    public required UnrecordedResults Unrecorded { get; init; }
+
     public required DriverCalls Calls { get; init; }
 }

@@ -36,4 +36,7 @@ internal static partial class EngineLog
 
     [LoggerMessage(11, LogLevel.Warning, "The {Executor} driver could not be disposed.")]
     public static partial void DisposeFailed(ILogger logger, string executor, Exception exception);
+
+    [LoggerMessage(12, LogLevel.Debug, "Execution {ExecutionId} is left as it is found; it was recorded as {Status}.")]
+    public static partial void FrozenAsRecorded(ILogger logger, ExecutionId executionId, ExecutionStatus status, Exception exception);
 }

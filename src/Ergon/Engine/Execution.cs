@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Ergon.Drivers;
 using Ergon.Logs;
+using Ergon.Storage;
 
 namespace Ergon.Engine;
 
@@ -15,6 +16,7 @@ internal enum StopCause
 internal sealed class Execution : IDisposable
 {
     private readonly Lock _lock = new();
+    private readonly Journal _journal;
     private readonly EventHub _events;
     private readonly TaskCompletionSource<StopCause> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _kill = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -26,13 +28,14 @@ internal sealed class Execution : IDisposable
     private ExecutionInfo _info;
     private volatile bool _released;
 
-    public Execution(ExecutionRequest request, ExecutionInfo info, OutputLog log, string directory, EventHub events)
+    public Execution(ExecutionRequest request, ExecutionInfo info, OutputLog log, string directory, EngineContext engine)
     {
         Request = request;
         Log = log;
         Directory = directory;
         _info = info;
-        _events = events;
+        _journal = engine.Journal;
+        _events = engine.Events;
     }
 
     public ExecutionRequest Request { get; }
@@ -45,7 +48,13 @@ internal sealed class Execution : IDisposable
     public ExecutionId Id => Request.ExecutionId;
 
     /// <summary>Whether a later process may take it over, so that what it needs is recorded; a temporary data directory is found by none.</summary>
-    public bool Recorded { get; init; }
+    public bool Recorded => _journal.IsDurable;
+
+    /// <summary>Whether its start is recorded, so that it may be seen.</summary>
+    public bool Visible { get; private set; }
+
+    /// <summary>Why it is being ended, as it is recorded.</summary>
+    public TerminationReason? Stopping { get; private set; }
 
     /// <summary>The execution in the backend; set once it is prepared.</summary>
     public IDriverExecution? Driver { get; set; }
@@ -53,8 +62,8 @@ internal sealed class Execution : IDisposable
     /// <summary>Serializes what changes the status of a started execution: pause, resume, conclusion.</summary>
     public SemaphoreSlim Gate { get; } = new(1, 1);
 
-    /// <summary>Held by whoever removes it.</summary>
-    public Lock Removal { get; } = new();
+    /// <summary>Whether it was removed.</summary>
+    public bool Forgotten { get; set; }
 
     public RunDeadline? Deadline { get; set; }
 
@@ -99,26 +108,84 @@ internal sealed class Execution : IDisposable
 
     public void RequestDetach() => _detach.TrySetResult();
 
-    /// <summary>Changes the snapshot and tells everyone who waits or watches; refuses a move that the state machine does not have.</summary>
-    public bool TryMove(ExecutionStatus status, ExecutionEventType type, Func<ExecutionInfo, ExecutionInfo>? change = null)
+    /// <summary>Records the request, and tells watchers that there is an execution.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: nobody can see it.</exception>
+    public ValueTask CreateAsync() =>
+        _journal.RecordAsync(new ExecutionChange { Info = _info, Request = Request }, ExecutionEventType.Created, () => Visible = true);
+
+    /// <summary>Takes over what is recorded already.</summary>
+    public void Restore(StoredExecution stored)
+    {
+        Stopping = stored.Stopping;
+        if (stored.Released) Release();
+        Visible = true;
+    }
+
+    /// <summary>
+    /// Records a change, changes the snapshot, and tells everyone who waits or watches. Whoever calls it sees to it that no other change is
+    /// made meanwhile.
+    /// </summary>
+    /// <param name="next">The snapshot after the change; a move that the state machine does not have changes nothing.</param>
+    /// <param name="type">What the watchers are told.</param>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: nothing has changed, unless it has ended: that is told anyway.</exception>
+    public ValueTask MoveAsync(ExecutionInfo next, ExecutionEventType type)
+    {
+        if (!StatusRules.CanMove(Info.Status, next.Status)) return ValueTask.CompletedTask;
+        var change = new ExecutionChange { Info = next, Stopping = Stopping };
+        return _journal.RecordAsync(change, type, () => Set(next), tellAnyway: next.IsTerminal);
+    }
+
+    /// <summary>Records and tells something that does not change the status.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public ValueTask RecordAsync(ExecutionEventType type) =>
+        _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = Stopping }, type, static () => true);
+
+    /// <summary>Records why it is being ended, so that a later process ends it for the same reason.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public ValueTask RecordStopAsync(TerminationReason reason)
+    {
+        if (Stopping is not null) return ValueTask.CompletedTask;
+        Stopping = reason;
+        return _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = reason });
+    }
+
+    /// <summary>Records how it ended, before it is destroyed and anybody is told.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public ValueTask RecordResultAsync(ExecutionResult result) =>
+        _journal.RecordAsync(new ExecutionChange { Info = Info, Result = result, Stopping = Stopping });
+
+    /// <summary>Records the snapshot, which was told before it could be recorded.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public ValueTask RecordAgainAsync() => _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = Stopping });
+
+    /// <summary>Records that log and result are given up.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public ValueTask RecordReleaseAsync() => _journal.RecordAsync(new ExecutionChange { Info = Info, Released = true });
+
+    /// <summary>Records that it is forgotten, forgets it, and tells watchers.</summary>
+    /// <param name="type">What the watchers are told, if they know of it.</param>
+    /// <param name="forget">Makes its id free.</param>
+    /// <param name="tellAnyway">Whether it is forgotten also when that cannot be recorded.</param>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public ValueTask RemoveAsync(ExecutionEventType type, Action forget, bool tellAnyway = false)
+    {
+        if (Visible) return _journal.RecordAsync(new ExecutionChange { Info = Info, Removed = true }, type, () => { forget(); return true; }, tellAnyway);
+        forget();
+        return ValueTask.CompletedTask;
+    }
+
+    private bool Set(ExecutionInfo next)
     {
         TaskCompletionSource? changed;
         lock (_lock)
         {
-            if (!StatusRules.CanMove(_info.Status, status)) return false;
-            _info = (change?.Invoke(_info) ?? _info) with { Status = status };
+            if (!StatusRules.CanMove(_info.Status, next.Status)) return false;
+            _info = next;
             (changed, _changed) = (_changed, null);
-            _events.Publish(type, _info);
         }
 
         changed?.TrySetResult();
         return true;
-    }
-
-    /// <summary>Tells watchers of something that does not change the status.</summary>
-    public void Publish(ExecutionEventType type)
-    {
-        lock (_lock) _events.Publish(type, _info);
     }
 
     /// <summary>Tells watchers how far the preparation is; what comes after it is dropped.</summary>
@@ -126,7 +193,7 @@ internal sealed class Execution : IDisposable
     {
         lock (_lock)
         {
-            if (_info.Status == ExecutionStatus.Pending) _events.Publish(ExecutionEventType.Progress, _info, progress);
+            if (_info.Status == ExecutionStatus.Pending) _events.PublishProgress(_info, progress);
         }
     }
 
@@ -178,14 +245,6 @@ internal sealed class Execution : IDisposable
         }
 
         changed?.TrySetResult();
-    }
-
-    /// <summary>Ends an execution whose supervision failed: the last resort, so that nobody waits for ever.</summary>
-    public void Abandon(ExecutorException error)
-    {
-        TryMove(ExecutionStatus.Failed, ExecutionEventType.Concluded, info => info with { Reason = TerminationReason.BackendLost, ExitCode = -1, Error = error.Message });
-        SetError(error);
-        SetEnded();
     }
 
     public void SetEnded() => _ended.TrySetResult();

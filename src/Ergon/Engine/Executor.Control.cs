@@ -134,14 +134,27 @@ public sealed partial class Executor
             if (execution.StopRequested.IsCompleted)
                 throw new ExecutorException(ErrorCode.InvalidState, $"Execution '{execution.Id}' is being stopped; it cannot be asked to {verb}.", execution.Id);
             await _engine.Calls.RunAsync(verb, execution.Id, to == ExecutionStatus.Paused ? driver.PauseAsync : driver.ResumeAsync, cancellationToken);
-            ExecutorStorage.SaveState(execution, execution.Info with { Status = to });
+            await RecordChangeAsync(execution, driver, to, type);
             if (to == ExecutionStatus.Paused) execution.Deadline?.Pause();
             else execution.Deadline?.Resume();
-            execution.TryMove(to, type);
         }
         finally
         {
             execution.Gate.Release();
+        }
+    }
+
+    // What cannot be recorded is taken back: a later process would come to another status than the caller was told.
+    private async Task RecordChangeAsync(Execution execution, Drivers.IDriverExecution driver, ExecutionStatus to, ExecutionEventType type)
+    {
+        try
+        {
+            await execution.MoveAsync(execution.Info with { Status = to }, type);
+        }
+        catch (ExecutorException)
+        {
+            await _engine.Calls.RunAsync("undo", execution.Id, to == ExecutionStatus.Paused ? driver.ResumeAsync : driver.PauseAsync);
+            throw;
         }
     }
 

@@ -1,6 +1,7 @@
 using Ergon.Drivers;
 using Ergon.Engine;
 using Ergon.Logs;
+using Ergon.Storage;
 
 namespace Ergon;
 
@@ -17,44 +18,43 @@ public sealed partial class Executor
     public async Task RecoverAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfClosed();
+        var directory = await OpenAsync(cancellationToken);
+        var stored = _engine.Journal.IsDurable ? await _engine.Journal.LoadAsync(cancellationToken) : new StoredExecutions([], new Dictionary<ExecutionId, ExecutorException>());
+        foreach (var (id, problem) in stored.Damaged) EngineLog.RecordsDamaged(_engine.Logger, directory.DirectoryOf(id), problem);
         var options = new ParallelOptions { MaxDegreeOfParallelism = ConcurrentRecoveries, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(Storage.ListDirectories(), options, RecoverOneAsync);
+        await Parallel.ForEachAsync(stored.Executions, options, (one, token) => RecoverOneAsync(one, directory, token));
         var keep = _executions.Values.Where(e => !e.Info.IsTerminal).Select(e => e.Id).ToHashSet();
         await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), CleanupTime, cancellationToken);
+        foreach (var left in directory.ListDirectories())
+        {
+            var known = ExecutionId.TryParse(Path.GetFileName(left), out var id) && (_executions.ContainsKey(id) || stored.Damaged.ContainsKey(id));
+            if (!known) ExecutorDirectory.Delete(left);
+        }
     }
 
-    private async ValueTask RecoverOneAsync(string directory, CancellationToken cancellationToken)
+    private async ValueTask RecoverOneAsync(StoredExecution stored, ExecutorDirectory executorDirectory, CancellationToken cancellationToken)
     {
-        if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || _executions.ContainsKey(id)) return;
-        ExecutionRequest request;
-        StateRecord state;
-        try
-        {
-            (request, state) = ExecutorStorage.Load(directory);
-        }
-        catch (ExecutorException e)
-        {
-            EngineLog.RecordsDamaged(_engine.Logger, directory, e);
-            return;
-        }
-
-        var log = OutputLog.Open(ExecutorStorage.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, state.ToInfo(request, Name), log, directory, _engine.Events) { Recorded = true };
-        if (StatusRules.IsTerminal(state.Status)) RecoverConcluded(execution, state);
-        else await RecoverActiveAsync(execution, cancellationToken);
+        var (request, id) = (stored.Request, stored.Request.ExecutionId);
+        if (_executions.ContainsKey(id)) return;
+        var directory = executorDirectory.DirectoryOf(id);
+        if (!stored.Released) ExecutorDirectory.CreateParts(directory);
+        var log = OutputLog.Open(ExecutorDirectory.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
+        var execution = new Execution(request, stored.Info, log, directory, _engine);
+        execution.Restore(stored);
+        if (stored.Info.IsTerminal) RecoverConcluded(execution);
+        else await RecoverActiveAsync(execution, stored.Result, cancellationToken);
     }
 
-    private void RecoverConcluded(Execution execution, StateRecord state)
+    private void RecoverConcluded(Execution execution)
     {
         execution.Log.Complete();
         execution.ForgetResult();
-        if (state.Released) execution.Release();
         execution.SetEnded();
         _executions.TryAdd(execution.Id, execution);
-        if (!state.Released) Retain(execution);
+        if (!execution.Released) Retain(execution);
     }
 
-    private async Task RecoverActiveAsync(Execution execution, CancellationToken cancellationToken)
+    private async Task RecoverActiveAsync(Execution execution, ExecutionResult? result, CancellationToken cancellationToken)
     {
         var driver = await AttachAsync(execution, cancellationToken);
         execution.Driver = driver;
@@ -63,18 +63,19 @@ public sealed partial class Executor
             // Nobody was told that it started, and it did not: as if it had never been asked for.
             if (driver is not null) await DestroyLateAsync(driver);
             execution.Dispose();
-            ExecutorStorage.Delete(execution.Directory);
+            await ForgetStartAsync(execution, ownsDirectory: true);
             return;
         }
 
+        await execution.RecordAsync(ExecutionEventType.Recovered);
         Interlocked.Increment(ref _active);
         _engine.Telemetry.Reserved();
         _executions.TryAdd(execution.Id, execution);
         EngineLog.Recovered(_engine.Logger, execution.Id, execution.Info.Status);
-        execution.Publish(ExecutionEventType.Recovered);
-        if (driver is null) await ConcludeLostAsync(execution);
-        else if (execution.Info.Status == ExecutionStatus.Pending) MoveToRunning(execution, driver.Ports);
-        else Resupervise(execution);
+        if (result is not null) await new Supervisor(_engine, execution, OnConcluded).FinishAsync(result);
+        else if (driver is null) await ConcludeLostAsync(execution);
+        else if (execution.Info.Status == ExecutionStatus.Pending) await MoveToRunningAsync(execution, driver.Ports);
+        else await ResuperviseAsync(execution, driver);
     }
 
     private async Task<IDriverExecution?> AttachAsync(Execution execution, CancellationToken cancellationToken)
@@ -96,14 +97,34 @@ public sealed partial class Executor
         }
     }
 
-    private void Resupervise(Execution execution)
+    private async Task ResuperviseAsync(Execution execution, IDriverExecution driver)
     {
         var info = execution.Info;
         var ran = _time.GetUtcNow() - (info.StartedAt ?? info.CreatedAt);
+        await FreezeAsRecordedAsync(execution, driver);
         Supervise(execution, execution.Request.Timeouts.Run - ran);
         if (info.Status == ExecutionStatus.Paused) execution.Deadline?.Pause();
+        if (Termination.CauseOf(execution.Stopping) is { } cause) execution.RequestStop(cause);
+    }
+
+    // A process that ended while it paused or resumed may have left the execution in another state than the one that is recorded, and
+    // that was told.
+    private async Task FreezeAsRecordedAsync(Execution execution, IDriverExecution driver)
+    {
+        var paused = execution.Info.Status == ExecutionStatus.Paused;
+        try
+        {
+            await _engine.Calls.RunAsync(paused ? "pause" : "resume", execution.Id, paused ? driver.PauseAsync : driver.ResumeAsync);
+        }
+        catch (ExecutorException e)
+        {
+            // As it should be already, or ended; or the backend cannot pause at all.
+            EngineLog.FrozenAsRecorded(_engine.Logger, execution.Id, execution.Info.Status, e);
+        }
     }
 
     private Task ConcludeLostAsync(Execution execution) => new Supervisor(_engine, execution, OnConcluded).ConcludeAsync(
-        new DriverExit { Lost = true, Message = $"The {Name} backend knows nothing of it after the executor's restart." }, cause: null, problem: null);
+        new DriverExit { Lost = true, Message = $"The {Name} backend knows nothing of it after the executor's restart." },
+        Termination.CauseOf(execution.Stopping),
+        problem: null);
 }

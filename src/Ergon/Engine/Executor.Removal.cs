@@ -1,4 +1,5 @@
 using Ergon.Engine;
+using Ergon.Storage;
 
 namespace Ergon;
 
@@ -25,20 +26,24 @@ public sealed partial class Executor
                 executionId);
         }
 
-        Forget(execution);
+        await ForgetAsync(execution);
     }
 
     /// <inheritdoc/>
     public async Task CleanupAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfClosed();
+        var directory = await OpenAsync(cancellationToken);
         var known = _executions.Values.ToList();
         await Task.WhenAll(known.Select(e => StopAndWaitAsync(e, kill: true, cancellationToken)));
-        known.ForEach(Forget);
+        await Task.WhenAll(known.Select(ForgetAsync));
         var keep = _executions.Keys.ToHashSet();
         await _engine.Calls.RunAsync("clean up", null, token => _driver.CleanupAsync(ExecutorId, keep, token), CleanupTime, cancellationToken);
-        foreach (var directory in Storage.ListDirectories())
-            if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || !_executions.ContainsKey(id)) ExecutorStorage.Delete(directory);
+        foreach (var left in directory.ListDirectories())
+        {
+            if (ExecutionId.TryParse(Path.GetFileName(left), out var id) && _executions.ContainsKey(id)) continue;
+            ExecutorDirectory.Delete(left);
+        }
     }
 
     /// <summary>Ends the executor: running executions are cancelled or left to run on, as <see cref="ExecutorOptions.DisposeBehavior"/> says.</summary>
@@ -59,9 +64,10 @@ public sealed partial class Executor
         await Task.WhenAll(_executions.Values.Select(e => e.Supervision));
         _engine.Events.Close();
         _retention.Dispose();
+        await _engine.Unrecorded.DisposeAsync();
         foreach (var execution in _executions.Values) execution.Dispose();
         await DisposeDriverAsync();
-        _storage?.Dispose();
+        _directory?.Dispose();
         _engine.Telemetry.Dispose();
     }
 
@@ -86,13 +92,14 @@ public sealed partial class Executor
     }
 
     // Called when the retention is over: the execution stays known, so that its id is not used again by accident.
-    private void Release(ExecutionId id)
+    private async Task ReleaseAsync(ExecutionId id)
     {
         if (!_executions.TryGetValue(id, out var execution) || !execution.Info.IsTerminal) return;
         try
         {
             execution.Release();
-            ExecutorStorage.Release(execution);
+            await execution.RecordReleaseAsync();
+            ExecutorDirectory.Release(execution);
         }
         catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException)
         {
@@ -100,19 +107,31 @@ public sealed partial class Executor
         }
     }
 
-    private void Forget(Execution execution)
+    private async Task ForgetAsync(Execution execution)
     {
-        var entry = new KeyValuePair<ExecutionId, Execution>(execution.Id, execution);
-        lock (execution.Removal)
+        string? left = null;
+        await execution.Gate.WaitAsync();
+        try
         {
             // Removed by somebody else meanwhile, or never came to run: then there is nothing left to do.
-            if (!_executions.Contains(entry)) return;
+            if (execution.Forgotten || !_executions.Contains(new(execution.Id, execution))) return;
             execution.Dispose();
-            // Before the id is free: who starts another execution of that id makes this directory again.
-            ExecutorStorage.Delete(execution.Directory);
-            _executions.TryRemove(entry);
+            if (execution.Driver is { } unrecorded) await DestroyLateAsync(unrecorded);
+            await execution.RemoveAsync(ExecutionEventType.Removed, Forget);
+        }
+        finally
+        {
+            execution.Gate.Release();
         }
 
-        execution.Publish(ExecutionEventType.Removed);
+        if (left is not null) ExecutorDirectory.Delete(left);
+
+        // The directory goes before the id is free: who starts another execution of that id makes this directory again.
+        void Forget()
+        {
+            left = _directory!.SetAside(execution.Directory);
+            execution.Forgotten = true;
+            _executions.TryRemove(new(execution.Id, execution));
+        }
     }
 }

@@ -1,6 +1,7 @@
 using Ergon.Drivers;
 using Ergon.Engine;
 using Ergon.Logs;
+using Ergon.Storage;
 
 namespace Ergon;
 
@@ -22,13 +23,13 @@ public sealed partial class Executor
         problems.ThrowIfAny(request.ExecutionId);
 
         var begun = _time.GetTimestamp();
-        var execution = Reserve(resolved);
+        var directory = await OpenAsync(cancellationToken);
+        var execution = Reserve(resolved, directory);
         execution.Activity = _engine.Telemetry.BeginExecution(resolved);
-        execution.Publish(ExecutionEventType.Created);
 
         // Taken before the job starts: however short the retention is, who runs a job gets its result.
         var result = execution.Result!;
-        await PrepareAndStartAsync(execution, cancellationToken);
+        await PrepareAndStartAsync(execution, directory, cancellationToken);
         _engine.Telemetry.Started(_time.GetElapsedTime(begun));
         EngineLog.Started(_engine.Logger, execution.Id, resolved.JobId, _time.GetElapsedTime(begun));
         return (execution, result);
@@ -46,10 +47,9 @@ public sealed partial class Executor
         }
     }
 
-    private Execution Reserve(ExecutionRequest request)
+    private Execution Reserve(ExecutionRequest request, ExecutorDirectory executorDirectory)
     {
         if (_executions.TryGetValue(request.ExecutionId, out var known)) throw AlreadyKnown(known, request);
-        var directory = Storage.DirectoryOf(request.ExecutionId);
         if (Interlocked.Increment(ref _active) > _options.MaxConcurrentExecutions)
         {
             Interlocked.Decrement(ref _active);
@@ -68,8 +68,9 @@ public sealed partial class Executor
         };
 
         // The entry in the dictionary is the reservation: of two concurrent starts exactly one adds it.
-        var log = OutputLog.Create(ExecutorStorage.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, info, log, directory, _engine.Events) { Recorded = Storage.Outlives };
+        var directory = executorDirectory.DirectoryOf(request.ExecutionId);
+        var log = OutputLog.Create(ExecutorDirectory.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
+        var execution = new Execution(request, info, log, directory, _engine);
         if (!_executions.TryAdd(request.ExecutionId, execution))
         {
             Interlocked.Decrement(ref _active);
@@ -83,7 +84,7 @@ public sealed partial class Executor
         return execution;
     }
 
-    private async Task PrepareAndStartAsync(Execution execution, CancellationToken cancellationToken)
+    private async Task PrepareAndStartAsync(Execution execution, ExecutorDirectory directory, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(execution.Request.Timeouts.Prepare, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, execution.PrepareCancelled, cancellationToken);
@@ -91,7 +92,8 @@ public sealed partial class Executor
         try
         {
             linked.Token.ThrowIfCancellationRequested();
-            Storage.Create(execution.Request, execution.Info);
+            directory.Create(execution.Id);
+            await execution.CreateAsync();
             undoResults = ResultsDirectory.Prepare(execution.Request);
             var driver = await PrepareAsync(execution, linked.Token);
             execution.Driver = driver;
@@ -102,7 +104,7 @@ public sealed partial class Executor
                     "start the job", execution.Id, async token => { await driver.StartAsync(token); return true; }, linked.Token);
             }
 
-            MoveToRunning(execution, driver.Ports);
+            await MoveToRunningAsync(execution, driver.Ports);
         }
         catch (Exception e)
         {
@@ -124,16 +126,14 @@ public sealed partial class Executor
     {
         Request = execution.Request,
         ExecutorId = ExecutorId,
-        WorkDirectory = ExecutorStorage.WorkDirectory(execution.Directory),
+        WorkDirectory = ExecutorDirectory.WorkDirectory(execution.Directory),
         ReportProgress = execution.PublishProgress,
     };
 
-    private void MoveToRunning(Execution execution, IReadOnlyList<PortMapping> ports)
+    private async Task MoveToRunningAsync(Execution execution, IReadOnlyList<PortMapping> ports)
     {
-        var started = _time.GetUtcNow();
-        var info = execution.Info with { Status = ExecutionStatus.Running, StartedAt = started, Ports = ports };
-        ExecutorStorage.SaveState(execution, info);
-        execution.TryMove(ExecutionStatus.Running, ExecutionEventType.Started, _ => info);
+        var info = execution.Info with { Status = ExecutionStatus.Running, StartedAt = _time.GetUtcNow(), Ports = ports };
+        await execution.MoveAsync(info, ExecutionEventType.Started);
         Supervise(execution, execution.Request.Timeouts.Run);
     }
 
@@ -172,16 +172,36 @@ public sealed partial class Executor
         EngineLog.StartFailed(_engine.Logger, execution.Id, error.Code, error);
         if (execution.Driver is { } driver) await DestroyLateAsync(driver);
         undoResults();
-        if (error.Code != ErrorCode.ExecutionAlreadyStarted) ExecutorStorage.Delete(execution.Directory);
-        _executions.TryRemove(execution.Id, out _);
+        await ForgetStartAsync(execution, ownsDirectory: error.Code != ErrorCode.ExecutionAlreadyStarted);
         Interlocked.Decrement(ref _active);
         _engine.Telemetry.StartFailed(error.Code);
         execution.Activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, error.Message);
         execution.Activity?.Dispose();
-        execution.Publish(ExecutionEventType.StartFailed);
         execution.SetError(error);
         execution.SetEnded();
         execution.Dispose();
+    }
+
+    private async Task ForgetStartAsync(Execution execution, bool ownsDirectory)
+    {
+        string? left = null;
+        try
+        {
+            await execution.RemoveAsync(ExecutionEventType.StartFailed, Forget, tellAnyway: true);
+        }
+        catch (ExecutorException e)
+        {
+            // It is still recorded as pending: a later process undoes it again.
+            EngineLog.StorageFailed(_engine.Logger, execution.Id, e);
+        }
+
+        if (left is not null) ExecutorDirectory.Delete(left);
+
+        void Forget()
+        {
+            if (ownsDirectory) left = _directory!.SetAside(execution.Directory);
+            _executions.TryRemove(execution.Id, out _);
+        }
     }
 
     // Removes what a driver made for an execution that will not be.

@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Ergon.Drivers;
 using Ergon.Engine;
 using Ergon.Logs;
+using Ergon.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -18,8 +19,8 @@ public sealed partial class Executor : IExecutor
     private readonly EngineContext _engine;
     private readonly RequestValidator _validator;
     private readonly RetentionQueue _retention;
-    private readonly Lock _storageLock = new();
-    private ExecutorStorage? _storage;
+    private readonly SemaphoreSlim _opening = new(1, 1);
+    private ExecutorDirectory? _directory;
     private int _active;
     private bool _disposed;
 
@@ -37,17 +38,22 @@ public sealed partial class Executor : IExecutor
         _time = timeProvider ?? TimeProvider.System;
         ExecutorId = _options.ExecutorId ?? ExecutionId.New().Value;
         if (!Identifier.IsValid(ExecutorId)) throw new ArgumentException($"'{ExecutorId}' is not an executor id: {Identifier.Rule}.", nameof(options));
+        if (_options is { Store: not null, DataDirectory: null }) throw new ArgumentException("A store needs a data directory beside it, for the logs.", nameof(options));
         _validator = new RequestValidator(driver.Name, _options.AllowedVolumeRoots);
-        _retention = new RetentionQueue(_time, Release);
+        _retention = new RetentionQueue(_time, ReleaseAsync);
+        var logger = (ILogger?)loggerFactory?.CreateLogger<Executor>() ?? NullLogger.Instance;
+        var events = new EventHub(_time);
         _engine = new EngineContext
         {
             Driver = driver,
             Options = _options,
             ExecutorId = ExecutorId,
             Time = _time,
-            Logger = (ILogger?)loggerFactory?.CreateLogger<Executor>() ?? NullLogger.Instance,
+            Logger = logger,
             Telemetry = new ErgonTelemetry(meterFactory, driver.Name),
-            Events = new EventHub(_time),
+            Events = events,
+            Journal = new Journal(events, _time),
+            Unrecorded = new UnrecordedResults(_time, logger),
             Calls = new DriverCalls(driver, _options.DriverTimeout, _time),
         };
     }
@@ -81,7 +87,9 @@ public sealed partial class Executor : IExecutor
         if (execution.Released) throw Released(execution);
         try
         {
-            return await ExecutorStorage.LoadResultAsync(execution, cancellationToken);
+            return execution.Recorded
+                ? await _engine.Journal.LoadResultAsync(executionId, cancellationToken)
+                : await ExecutorDirectory.LoadResultAsync(execution, cancellationToken);
         }
         catch (ExecutorException) when (execution.Released)
         {
@@ -131,6 +139,7 @@ public sealed partial class Executor : IExecutor
     {
         request ??= new ListRequest();
         return Task.FromResult<IReadOnlyList<ExecutionInfo>>([.. _executions.Values
+            .Where(e => e.Visible)
             .Select(e => e.Info)
             .Where(info => request.JobId is not { } job || info.JobId == job)
             .Where(info => request.Statuses.Count == 0 || request.Statuses.Contains(info.Status))
@@ -157,14 +166,7 @@ public sealed partial class Executor : IExecutor
     }
 
     /// <summary>Whether an execution is known, without an exception when it is not.</summary>
-    internal bool Knows(ExecutionId id) => _executions.ContainsKey(id);
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<ExecutionEvent> WatchAsync(WatchRequest? request = null, CancellationToken cancellationToken = default)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return _engine.Events.Watch(request ?? new WatchRequest(), cancellationToken);
-    }
+    internal bool Knows(ExecutionId id) => _executions.TryGetValue(id, out var execution) && execution.Visible;
 
     /// <inheritdoc/>
     public async Task<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken = default)
@@ -187,9 +189,35 @@ public sealed partial class Executor : IExecutor
     }
 
     // Opened when first needed: looking at a backend leaves nothing on disk.
-    private ExecutorStorage Storage
+    private ValueTask<ExecutorDirectory> OpenAsync(CancellationToken cancellationToken) =>
+        Volatile.Read(ref _directory) is { } open ? ValueTask.FromResult(open) : OpenFirstAsync(cancellationToken);
+
+    private async ValueTask<ExecutorDirectory> OpenFirstAsync(CancellationToken cancellationToken)
     {
-        get { lock (_storageLock) return _storage ??= ExecutorStorage.Open(_options.DataDirectory, ExecutorId); }
+        await _opening.WaitAsync(cancellationToken);
+        try
+        {
+            if (_directory is { } open) return open;
+            ThrowIfClosed();
+            var directory = ExecutorDirectory.Open(_options.DataDirectory, ExecutorId);
+            try
+            {
+                if (_options.DataDirectory is { } data)
+                    await _engine.Journal.OpenAsync(_options.Store ?? new FileExecutionStore(data, Name), ExecutorId, cancellationToken);
+            }
+            catch
+            {
+                directory.Dispose();
+                throw;
+            }
+
+            Volatile.Write(ref _directory, directory);
+            return directory;
+        }
+        finally
+        {
+            _opening.Release();
+        }
     }
 
     private static async Task StopAndWaitAsync(Execution execution, bool kill, CancellationToken cancellationToken)
@@ -201,7 +229,7 @@ public sealed partial class Executor : IExecutor
     private Execution Find(ExecutionId id)
     {
         ThrowIfClosed();
-        return _executions.TryGetValue(id, out var execution) ? execution : throw NotFound(id);
+        return _executions.TryGetValue(id, out var execution) && execution.Visible ? execution : throw NotFound(id);
     }
 
     private void ThrowIfClosed()

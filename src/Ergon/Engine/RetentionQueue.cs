@@ -9,10 +9,10 @@ internal sealed class RetentionQueue : IDisposable
     private readonly Lock _lock = new();
     private readonly PriorityQueue<ExecutionId, DateTimeOffset> _due = new();
     private readonly TimeProvider _time;
-    private readonly Action<ExecutionId> _release;
+    private readonly Func<ExecutionId, Task> _release;
     private readonly ITimer _timer;
 
-    public RetentionQueue(TimeProvider time, Action<ExecutionId> release)
+    public RetentionQueue(TimeProvider time, Func<ExecutionId, Task> release)
     {
         _time = time;
         _release = release;
@@ -45,7 +45,7 @@ internal sealed class RetentionQueue : IDisposable
             Schedule();
         }
 
-        foreach (var id in released) _release(id);
+        foreach (var id in released) _ = _release(id);
     }
 
     private void Schedule()

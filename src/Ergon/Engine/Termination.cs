@@ -17,6 +17,17 @@ internal static class Termination
         _ => TerminationReason.Exited,
     };
 
+    /// <summary>How an execution ends that is ended for a cause.</summary>
+    public static TerminationReason ReasonOf(StopCause cause) => cause == StopCause.TimedOut ? TerminationReason.TimedOut : TerminationReason.Cancelled;
+
+    /// <summary>The cause for which an execution was being ended, from the record of it.</summary>
+    public static StopCause? CauseOf(TerminationReason? stopping) => stopping switch
+    {
+        null => null,
+        TerminationReason.TimedOut => StopCause.TimedOut,
+        _ => StopCause.Cancelled,
+    };
+
     public static int ExitCodeOf(DriverExit exit) => exit.ExitCode ?? (exit.Signal is { } signal ? 128 + signal.Number : -1);
 
     public static string? Describe(TerminationReason reason, DriverExit exit, ExecutionRequest request)

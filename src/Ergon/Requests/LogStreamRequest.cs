@@ -40,4 +40,10 @@ public sealed record WatchRequest
 
     /// <summary>Only events of this job.</summary>
     public JobId? JobId { get; init; }
+
+    /// <summary>
+    /// Begin with the events that follow this <see cref="ExecutionEvent.Sequence"/>, then go on live, with none missing or twice; 0 begins
+    /// with the first. Only executors whose store keeps events can do that, also after a restart. <see langword="null"/>: from now on.
+    /// </summary>
+    public long? After { get; init; }
 }

@@ -34,7 +34,10 @@ public enum ExecutionEventType
 /// <summary>Something that happened to an execution.</summary>
 public sealed record ExecutionEvent
 {
-    /// <summary>Rises by one with each event of an executor.</summary>
+    /// <summary>
+    /// Rises with each event of an executor. <see cref="ExecutionEventType.Progress"/>, which is never stored, has the number of the event
+    /// before it.
+    /// </summary>
     public required long Sequence { get; init; }
 
     /// <summary>When (UTC).</summary>

@@ -95,7 +95,8 @@ public sealed class StateMachineTests
 
         // What was still being prepared when the executor was disposed never came to run.
         (last!.IsTerminal || events[^1].Type == ExecutionEventType.StartFailed).Should().BeTrue();
-        events.Select(e => e.Sequence).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
+        events.Select(e => e.Sequence).Should().BeInAscendingOrder();
+        events.Where(e => e.Type != ExecutionEventType.Progress).Select(e => e.Sequence).Should().OnlyHaveUniqueItems();
     }
 
     private static async Task PlayAsync(Executor executor, ExecutionRequest request, Act[] script, CancellationToken token)

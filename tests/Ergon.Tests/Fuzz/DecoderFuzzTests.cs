@@ -1,6 +1,6 @@
 using System.Text;
 using CsCheck;
-using Ergon.Engine;
+using Ergon.Storage;
 
 namespace Ergon.Tests.Fuzz;
 

@@ -153,7 +153,7 @@ public sealed class OutputLogTests : IDisposable
                 using var recovered = OutputLog.Open(directory, new LogLimits(), TimeProvider.System);
                 recovered.Complete();
                 var entries = new List<LogEntry>();
-                await foreach (var entry in recovered.OpenReader(default).ReadAsync(follow: true, CancellationToken.None)) entries.Add(entry);
+                await foreach (var entry in recovered.OpenReader(default(LogPosition)).ReadAsync(follow: true, CancellationToken.None)) entries.Add(entry);
                 foreach (var stream in Streams)
                 {
                     var kept = Bytes(entries, stream);

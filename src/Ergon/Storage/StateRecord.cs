@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Ergon.Engine;
+namespace Ergon.Storage;
 
 /// <summary>The durable form of an execution's state, beside its request.</summary>
 internal sealed record StateRecord
@@ -26,10 +26,15 @@ internal sealed record StateRecord
 
     public IReadOnlyList<PortMapping> Ports { get; init; } = [];
 
+    /// <summary>Why it is being ended, once it is.</summary>
+    public TerminationReason? Stopping { get; init; }
+
     /// <summary>Whether log and result have been given up.</summary>
     public bool Released { get; init; }
 
-    public static StateRecord From(ExecutionInfo info, bool released) => new()
+    public static StateRecord From(ExecutionChange change) => From(change.Info) with { Stopping = change.Stopping, Released = change.Released };
+
+    private static StateRecord From(ExecutionInfo info) => new()
     {
         Status = info.Status,
         CreatedAt = info.CreatedAt,
@@ -39,7 +44,6 @@ internal sealed record StateRecord
         ExitCode = info.ExitCode,
         Error = info.Error,
         Ports = info.Ports,
-        Released = released,
     };
 
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/> when the bytes are not a state record of a known version.</exception>
