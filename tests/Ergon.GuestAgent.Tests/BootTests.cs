@@ -24,8 +24,8 @@ public sealed class BootTests
         KernelModule[] late = [new("squashfs", "three"u8.ToArray())];
         using var first = new MemoryStream();
         using var second = new MemoryStream();
-        Initramfs.Write(first, "agent"u8, early, late);
-        Initramfs.Write(second, "agent"u8, early, late);
+        Initramfs.Write(first, "agent"u8, early, late, []);
+        Initramfs.Write(second, "agent"u8, early, late, []);
         second.ToArray().Should().Equal(first.ToArray());
         var directory = NewDirectory();
         await Cli.Wrap("busybox").WithArguments(["cpio", "-i", "-d"]).WithWorkingDirectory(directory).WithStandardInputPipe(PipeSource.FromBytes(first.ToArray())).ExecuteAsync(Token);

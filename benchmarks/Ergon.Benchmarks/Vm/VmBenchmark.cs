@@ -40,7 +40,8 @@ internal static class VmBenchmark
             return await MeasureAsync(
                 rounds,
                 overhead,
-                new("bare boot", () => bare.RunAsync(kernel)),
+                new("bare boot, tuned as Ergon's", () => bare.RunTunedAsync(kernel)),
+                new("bare boot, plain", () => bare.RunPlainAsync(kernel)),
                 new("Ergon, booted", () => RunJobAsync(cold, image, phases)),
                 new("Ergon, from a copy", () => RunJobAsync(warm, image, phases))) + await RestoreManyAsync(warm, image, phases);
         }

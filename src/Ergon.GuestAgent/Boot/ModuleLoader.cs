@@ -12,6 +12,9 @@ internal static class ModuleLoader
     /// <summary>Those that the job needs: loaded while the host reads the greeting.</summary>
     public const string Late = "/modules/late";
 
+    /// <summary>Those that a network interface needs: loaded when there is one.</summary>
+    public const string Network = "/modules/network";
+
     private const string AutoProbe = "/sys/bus/virtio/drivers_autoprobe";
     private static readonly int FinitModule = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 313 : 273;
 

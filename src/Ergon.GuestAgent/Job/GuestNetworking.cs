@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Ergon.GuestAgent.Boot;
 using Ergon.Linux;
 using Ergon.MicroVm.Guest.Protocol;
 using Microsoft.Win32.SafeHandles;
@@ -32,6 +33,7 @@ internal static unsafe class GuestNetworking
 
     private static void Configure(SafeFileHandle socket, GuestNetwork network)
     {
+        foreach (var module in ModuleLoader.Read(ModuleLoader.Network)) ModuleLoader.Load(module);
         var device = Directory.GetDirectories("/sys/class/net").Select(Path.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault(n => n != "lo")
             ?? throw new IOException("The guest has no network interface; its kernel needs virtio_net.");
         Set(socket, device, SetAddress, Address(network.Address), $"give {device} the address {network.Address}");

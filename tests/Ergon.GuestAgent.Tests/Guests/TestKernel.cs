@@ -46,9 +46,10 @@ internal static class TestKernel
         var modules = KernelModules.Open(ModuleDirectory);
         var early = await modules.ResolveAsync(BootModules.QemuMicroVm.Early, [], CancellationToken.None);
         var late = await modules.ResolveAsync(BootModules.QemuMicroVm.Late, early, CancellationToken.None);
+        var network = await modules.ResolveAsync(BootModules.QemuMicroVm.Network, [.. early, .. late], CancellationToken.None);
         var agent = await AgentBinary.ReadAsync(Environment.GetEnvironmentVariable("ERGON_TEST_AGENT"), CancellationToken.None);
         var initramfs = Path.Combine(WorkDirectory, "initramfs");
-        await using (var stream = System.IO.File.Create(initramfs)) Initramfs.Write(stream, agent.Span, early, late);
+        await using (var stream = System.IO.File.Create(initramfs)) Initramfs.Write(stream, agent.Span, early, late, network);
         return (kernel.Path, initramfs);
     }
 

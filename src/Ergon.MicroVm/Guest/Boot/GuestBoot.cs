@@ -14,7 +14,7 @@ internal sealed class GuestBoot(MicroVmOptions options, string cache) : IDisposa
 {
     // Self-tests of ciphers and slow ways of waiting cost a guest that boots for every job a third of its start; a generator that is
     // seeded by the host at once may trust the processor meanwhile.
-    private const string Arguments = "quiet cryptomgr.notests=1 audit=0 random.trust_cpu=1 rcupdate.rcu_expedited=1 8250.nr_uarts=1";
+    private const string Arguments = "quiet cryptomgr.notests=1 audit=0 random.trust_cpu=1 rcupdate.rcu_expedited=1 8250.nr_uarts=1 console=ttyS0";
 
     private readonly SemaphoreSlim _making = new(1);
     private readonly Dictionary<(string Kernel, BootModules Modules), BootFiles> _made = [];
@@ -66,8 +66,9 @@ internal sealed class GuestBoot(MicroVmOptions options, string cache) : IDisposa
         var tree = FindModules(file, kernel.Release) is { } found ? KernelModules.Open(found) : KernelModules.None;
         var early = await tree.ResolveAsync(wanted.Early, [], cancellationToken);
         var late = await tree.ResolveAsync(wanted.Late, early, cancellationToken);
+        var network = await tree.ResolveAsync(wanted.Network, [.. early, .. late], cancellationToken);
         using var content = new MemoryStream();
-        Initramfs.Write(content, agent.Span, early, late);
+        Initramfs.Write(content, agent.Span, early, late, network);
         var bytes = content.GetBuffer().AsMemory(0, (int)content.Length);
         var path = Path.Combine(Directory, $"initramfs-{Convert.ToHexStringLower(SHA256.HashData(bytes.Span))[..32]}");
         if (!File.Exists(path)) await WriteAsync(path, bytes, cancellationToken);

@@ -13,7 +13,9 @@ internal static class Initramfs
     /// <param name="agent">The agent's program.</param>
     /// <param name="early">Modules that the channel to the host needs, in load order.</param>
     /// <param name="late">Modules that are loaded once the host is connected, in load order.</param>
-    public static void Write(Stream output, ReadOnlySpan<byte> agent, IReadOnlyList<KernelModule> early, IReadOnlyList<KernelModule> late)
+    /// <param name="network">Modules that are loaded when the guest has a network interface, in load order.</param>
+    public static void Write(
+        Stream output, ReadOnlySpan<byte> agent, IReadOnlyList<KernelModule> early, IReadOnlyList<KernelModule> late, IReadOnlyList<KernelModule> network)
     {
         var cpio = new CpioWriter(output);
         // Where the kernel opens standard input, output and error of the first process.
@@ -22,9 +24,10 @@ internal static class Initramfs
         cpio.WriteDirectory("proc");
         cpio.WriteDirectory("sys");
         cpio.WriteDirectory("modules");
-        foreach (var module in early.Concat(late)) cpio.WriteFile(PathOf(module)[1..], Readable, module.Content.Span);
+        foreach (var module in early.Concat(late).Concat(network)) cpio.WriteFile(PathOf(module)[1..], Readable, module.Content.Span);
         cpio.WriteFile("modules/early", Readable, List(early));
         cpio.WriteFile("modules/late", Readable, List(late));
+        cpio.WriteFile("modules/network", Readable, List(network));
         cpio.WriteFile("init", Executable, agent);
         cpio.End();
     }
