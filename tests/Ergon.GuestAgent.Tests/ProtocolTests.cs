@@ -16,7 +16,7 @@ public sealed class ProtocolTests
 
     private static readonly HelloMessage Hello = new(1, new byte[16], 5, new byte[32], 7, 9);
     private static readonly ExecMessage Exec = new(3, 4, ["a", ""], ["B=c"], "/", true, true, 80, 24);
-    private static readonly WelcomeMessage Welcome = new(1, new byte[16], GuestState.Started, "6.1.0", 12345);
+    private static readonly WelcomeMessage Welcome = new(1, new byte[16], GuestState.Started, "6.1.0", 12345, 678);
     private static readonly ReplyMessage Reply = new(6, ReplyCode.Failed, "why", "body"u8.ToArray());
     private static readonly ExitedMessage Exited = new(0, null, 9, true, "killed");
     private static readonly GuestStats Stats = new(1, 2, null, 4, 5, null, 7);
