@@ -1,3 +1,4 @@
+using Ergon.Admission;
 using Ergon.Storage;
 
 namespace Ergon;
@@ -38,6 +39,12 @@ public sealed record ExecutorOptions
 
     /// <summary>The most executions that may be pending, running or paused at one time.</summary>
     public int MaxConcurrentExecutions { get; init; } = 4096;
+
+    /// <summary>
+    /// What executions may take together and each, and how many may wait for it. Executors that are given the same one share it.
+    /// <see langword="null"/>: as much as they ask for.
+    /// </summary>
+    public AdmissionControl? Admission { get; init; }
 
     /// <summary>How long one call to the driver may take, apart from preparing and from waiting for the job.</summary>
     public TimeSpan DriverTimeout { get; init; } = TimeSpan.FromSeconds(30);

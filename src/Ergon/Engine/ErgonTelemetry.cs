@@ -17,6 +17,7 @@ internal sealed class ErgonTelemetry : IDisposable
     private readonly Counter<long> _concluded;
     private readonly UpDownCounter<long> _active;
     private readonly Histogram<double> _startDuration;
+    private readonly Histogram<double> _queueDuration;
     private readonly Histogram<double> _runDuration;
     private readonly Counter<long> _logBytes;
 
@@ -30,6 +31,7 @@ internal sealed class ErgonTelemetry : IDisposable
         _concluded = meter.CreateCounter<long>("ergon.executions.concluded", "{execution}", "Executions that ended, by reason.");
         _active = meter.CreateUpDownCounter<long>("ergon.executions.active", "{execution}", "Executions that are pending, running or paused.");
         _startDuration = meter.CreateHistogram<double>("ergon.execution.start.duration", "s", "From the call of Start to the job's process.");
+        _queueDuration = meter.CreateHistogram<double>("ergon.execution.queue.duration", "s", "From the call of Start to the share of resources, of executions that had to wait.");
         _runDuration = meter.CreateHistogram<double>("ergon.execution.run.duration", "s", "From the job's process to its end.");
         _logBytes = meter.CreateCounter<long>("ergon.log.bytes", "By", "Bytes of output read from jobs.");
     }
@@ -41,6 +43,9 @@ internal sealed class ErgonTelemetry : IDisposable
         _started.Add(1, _executor);
         _startDuration.Record(took.TotalSeconds, _executor);
     }
+
+    /// <summary>An execution that had to wait has its share.</summary>
+    public void Admitted(TimeSpan waited) => _queueDuration.Record(waited.TotalSeconds, _executor);
 
     public void StartFailed(ErrorCode code)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Ergon.Admission;
 using Ergon.Drivers;
 using Ergon.Logs;
 using Ergon.Storage;
@@ -24,6 +25,7 @@ internal sealed class Execution : IDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _prepare = new();
     private TaskCompletionSource<ExecutionResult>? _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _startEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _changed;
     private ExecutionInfo _info;
     private volatile bool _released;
@@ -56,6 +58,9 @@ internal sealed class Execution : IDisposable
     /// <summary>Why it is being ended, as it is recorded.</summary>
     public TerminationReason? Stopping { get; private set; }
 
+    /// <summary>Its share of the resources, or its place in the queue for one.</summary>
+    public AdmissionTicket? Share { get; set; }
+
     /// <summary>The execution in the backend; set once it is prepared.</summary>
     public IDriverExecution? Driver { get; set; }
 
@@ -81,6 +86,9 @@ internal sealed class Execution : IDisposable
 
     public Task DetachRequested => _detach.Task;
 
+    /// <summary>Completes when the start has succeeded; fails as the start did.</summary>
+    public Task StartEnded => _startEnded.Task;
+
     /// <summary>Completes when nothing of the execution runs any more: concluded, failed to start, or detached.</summary>
     public Task Ended => _ended.Task;
 
@@ -90,6 +98,16 @@ internal sealed class Execution : IDisposable
     public ExecutionInfo Info
     {
         get { lock (_lock) return _info; }
+    }
+
+    /// <summary>The snapshot as it is told, with the place in the queue of an execution that waits.</summary>
+    public ExecutionInfo Snapshot
+    {
+        get
+        {
+            var info = Info;
+            return info.Status == ExecutionStatus.Pending && Share?.Position is { } position ? info with { QueuePosition = position } : info;
+        }
     }
 
     /// <summary>The result to come; <see langword="null"/> when it is on disk.</summary>
@@ -111,13 +129,14 @@ internal sealed class Execution : IDisposable
     /// <summary>Records the request, and tells watchers that there is an execution.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: nobody can see it.</exception>
     public ValueTask CreateAsync() =>
-        _journal.RecordAsync(new ExecutionChange { Info = _info, Request = Request }, ExecutionEventType.Created, () => Visible = true);
+        _journal.RecordAsync(new ExecutionChange { Info = Snapshot, Request = Request }, ExecutionEventType.Created, () => Visible = true);
 
     /// <summary>Takes over what is recorded already.</summary>
     public void Restore(StoredExecution stored)
     {
         Stopping = stored.Stopping;
         if (stored.Released) Release();
+        if (_info.Status != ExecutionStatus.Pending) _startEnded.TrySetResult();
         Visible = true;
     }
 
@@ -184,6 +203,8 @@ internal sealed class Execution : IDisposable
             (changed, _changed) = (_changed, null);
         }
 
+        // The first move leads out of the preparation.
+        _startEnded.TrySetResult();
         changed?.TrySetResult();
         return true;
     }
@@ -193,7 +214,7 @@ internal sealed class Execution : IDisposable
     {
         lock (_lock)
         {
-            if (_info.Status == ExecutionStatus.Pending) _events.PublishProgress(_info, progress);
+            if (_info.Status == ExecutionStatus.Pending) _events.PublishProgress(Snapshot, progress);
         }
     }
 
@@ -238,6 +259,7 @@ internal sealed class Execution : IDisposable
     public void SetError(ExecutorException error)
     {
         TaskCompletionSource? changed;
+        if (_startEnded.TrySetException(error)) _ = _startEnded.Task.Exception;
         lock (_lock)
         {
             if (_result is { } result && result.TrySetException(error)) _ = result.Task.Exception;
@@ -253,5 +275,6 @@ internal sealed class Execution : IDisposable
     {
         Log.Dispose();
         Deadline?.Dispose();
+        Share?.Dispose();
     }
 }

@@ -41,6 +41,7 @@ public sealed partial class Executor
         var log = OutputLog.Open(ExecutorDirectory.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
         var execution = new Execution(request, stored.Info, log, directory, _engine);
         execution.Restore(stored);
+        ReserveKey(request);
         if (stored.Info.IsTerminal) RecoverConcluded(execution);
         else await RecoverActiveAsync(execution, stored.Result, cancellationToken);
     }
@@ -67,6 +68,8 @@ public sealed partial class Executor
             return;
         }
 
+        // It has its share already, whether there is room or not.
+        execution.Share = _options.Admission?.Take(execution.Request);
         await execution.RecordAsync(ExecutionEventType.Recovered);
         Interlocked.Increment(ref _active);
         _engine.Telemetry.Reserved();

@@ -132,6 +132,7 @@ public sealed partial class Executor
             left = _directory!.SetAside(execution.Directory);
             execution.Forgotten = true;
             _executions.TryRemove(new(execution.Id, execution));
+            ForgetKey(execution.Request);
         }
     }
 }

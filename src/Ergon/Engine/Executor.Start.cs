@@ -1,3 +1,4 @@
+using Ergon.Admission;
 using Ergon.Drivers;
 using Ergon.Engine;
 using Ergon.Logs;
@@ -20,11 +21,12 @@ public sealed partial class Executor
         var problems = new RequestProblems();
         var resolved = _validator.Validate(request, problems);
         if (RequestTexts.Check(request, problems) && request.EngineSpec.Type == Name) ValidateByDriver(resolved, problems);
+        _options.Admission?.Check(request.Resources, problems);
         problems.ThrowIfAny(request.ExecutionId);
 
         var begun = _time.GetTimestamp();
         var directory = await OpenAsync(cancellationToken);
-        var execution = Reserve(resolved, directory);
+        if (Reserve(resolved, directory, out var known) is not { } execution) return await JoinAsync(known, resolved, cancellationToken);
         execution.Activity = _engine.Telemetry.BeginExecution(resolved);
 
         // Taken before the job starts: however short the retention is, who runs a job gets its result.
@@ -47,9 +49,25 @@ public sealed partial class Executor
         }
     }
 
-    private Execution Reserve(ExecutionRequest request, ExecutorDirectory executorDirectory)
+    // Of two concurrent starts exactly one has the execution; the other has the one that is known.
+    private Execution? Reserve(ExecutionRequest request, ExecutorDirectory executorDirectory, out Execution? known)
     {
-        if (_executions.TryGetValue(request.ExecutionId, out var known)) throw AlreadyKnown(known, request);
+        if (_executions.TryGetValue(request.ExecutionId, out known)) return null;
+        ReserveKey(request);
+        Execution? execution = null;
+        try
+        {
+            return execution = ReserveId(request, executorDirectory, out known);
+        }
+        finally
+        {
+            if (execution is null && !(_executions.TryGetValue(request.ExecutionId, out var owner) && owner.Request.RequestKey == request.RequestKey)) ForgetKey(request);
+        }
+    }
+
+    private Execution? ReserveId(ExecutionRequest request, ExecutorDirectory executorDirectory, out Execution? known)
+    {
+        known = null;
         if (Interlocked.Increment(ref _active) > _options.MaxConcurrentExecutions)
         {
             Interlocked.Decrement(ref _active);
@@ -57,6 +75,7 @@ public sealed partial class Executor
                 ErrorCode.ResourcesUnavailable, $"The executor '{Name}' already has {_options.MaxConcurrentExecutions} executions. Try again when one has ended.", request.ExecutionId);
         }
 
+        var share = Admit(request);
         var info = new ExecutionInfo
         {
             JobId = request.JobId,
@@ -67,15 +86,16 @@ public sealed partial class Executor
             Labels = request.Labels,
         };
 
-        // The entry in the dictionary is the reservation: of two concurrent starts exactly one adds it.
+        // The entry in the dictionary is the reservation.
         var directory = executorDirectory.DirectoryOf(request.ExecutionId);
         var log = OutputLog.Create(ExecutorDirectory.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, info, log, directory, _engine);
+        var execution = new Execution(request, info, log, directory, _engine) { Share = share };
         if (!_executions.TryAdd(request.ExecutionId, execution))
         {
             Interlocked.Decrement(ref _active);
             execution.Dispose();
-            throw AlreadyKnown(_executions.GetValueOrDefault(request.ExecutionId), request);
+            known = _executions.GetValueOrDefault(request.ExecutionId);
+            return null;
         }
 
         // Disposal ends what it finds in the dictionary; what came too late to be found ends itself.
@@ -84,9 +104,22 @@ public sealed partial class Executor
         return execution;
     }
 
+    private AdmissionTicket? Admit(ExecutionRequest request)
+    {
+        try
+        {
+            return _options.Admission?.Enter(request);
+        }
+        catch
+        {
+            Interlocked.Decrement(ref _active);
+            throw;
+        }
+    }
+
     private async Task PrepareAndStartAsync(Execution execution, ExecutorDirectory directory, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(execution.Request.Timeouts.Prepare, _time);
+        using var timeout = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, execution.PrepareCancelled, cancellationToken);
         Action undoResults = static () => { };
         try
@@ -94,6 +127,8 @@ public sealed partial class Executor
             linked.Token.ThrowIfCancellationRequested();
             directory.Create(execution.Id);
             await execution.CreateAsync();
+            await WaitForShareAsync(execution, linked.Token);
+            timeout.CancelAfter(execution.Request.Timeouts.Prepare);
             undoResults = ResultsDirectory.Prepare(execution.Request);
             var driver = await PrepareAsync(execution, linked.Token);
             execution.Driver = driver;
@@ -113,6 +148,15 @@ public sealed partial class Executor
             if (error.Code == ErrorCode.Cancelled && cancellationToken.IsCancellationRequested) throw new OperationCanceledException(error.Message, error, cancellationToken);
             throw error;
         }
+    }
+
+    private async Task WaitForShareAsync(Execution execution, CancellationToken cancellationToken)
+    {
+        if (execution.Share is not { Granted.IsCompleted: false } share) return;
+        var begun = _time.GetTimestamp();
+        execution.PublishProgress(new PrepareProgress("waiting for resources"));
+        using (ErgonTelemetry.BeginPhase("queue", execution.Activity)) await share.Granted.WaitAsync(cancellationToken);
+        _engine.Telemetry.Admitted(_time.GetElapsedTime(begun));
     }
 
     private async Task<IDriverExecution> PrepareAsync(Execution execution, CancellationToken cancellationToken)
@@ -149,6 +193,7 @@ public sealed partial class Executor
     private void OnConcluded(Execution execution)
     {
         Interlocked.Decrement(ref _active);
+        execution.Share?.Dispose();
         Retain(execution);
     }
 
@@ -201,6 +246,7 @@ public sealed partial class Executor
         {
             if (ownsDirectory) left = _directory!.SetAside(execution.Directory);
             _executions.TryRemove(execution.Id, out _);
+            ForgetKey(execution.Request);
         }
     }
 
@@ -221,14 +267,5 @@ public sealed partial class Executor
                 EngineLog.DriverFailed(_engine.Logger, default, what, e);
             }
         }
-    }
-
-    private static ExecutorException AlreadyKnown(Execution? known, ExecutionRequest request)
-    {
-        var info = known?.Info;
-        var same = known is not null && ErgonJson.SerializeRequest(known.Request).AsSpan().SequenceEqual(ErgonJson.SerializeRequest(request)) ? "an identical" : "another";
-        return info is { IsTerminal: true }
-            ? new ExecutorException(ErrorCode.ExecutionAlreadyConcluded, $"Execution '{request.ExecutionId}' has already ended; it was started with {same} request. Use a new execution id.", request.ExecutionId)
-            : new ExecutorException(ErrorCode.ExecutionAlreadyStarted, $"Execution '{request.ExecutionId}' is already '{info?.Status ?? ExecutionStatus.Pending}'; it was started with {same} request. Use a new execution id.", request.ExecutionId);
     }
 }

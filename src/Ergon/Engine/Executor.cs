@@ -13,6 +13,7 @@ namespace Ergon;
 public sealed partial class Executor : IExecutor
 {
     private readonly ConcurrentDictionary<ExecutionId, Execution> _executions = new();
+    private readonly ConcurrentDictionary<string, ExecutionId> _keys = new();
     private readonly IExecutionDriver _driver;
     private readonly ExecutorOptions _options;
     private readonly TimeProvider _time;
@@ -106,7 +107,7 @@ public sealed partial class Executor : IExecutor
 
     /// <inheritdoc/>
     public Task<ExecutionInfo> GetStatusAsync(ExecutionId executionId, CancellationToken cancellationToken = default) =>
-        Task.FromResult(Find(executionId).Info);
+        Task.FromResult(Find(executionId).Snapshot);
 
     /// <inheritdoc/>
     public async Task<ExecutionInfo> WaitForStatusAsync(
@@ -118,7 +119,7 @@ public sealed partial class Executor : IExecutor
         while (true)
         {
             var info = execution.Info;
-            if (info.Status == status) return info;
+            if (info.Status == status) return execution.Snapshot is var told && told.Status == status ? told : info;
             if (info.IsTerminal)
                 throw new ExecutorException(ErrorCode.InvalidState, $"Execution '{executionId}' ended with '{info.Status}' and will never be '{status}'.", executionId);
             if (!_executions.ContainsKey(executionId)) throw NotFound(executionId);
@@ -140,7 +141,7 @@ public sealed partial class Executor : IExecutor
         request ??= new ListRequest();
         return Task.FromResult<IReadOnlyList<ExecutionInfo>>([.. _executions.Values
             .Where(e => e.Visible)
-            .Select(e => e.Info)
+            .Select(e => e.Snapshot)
             .Where(info => request.JobId is not { } job || info.JobId == job)
             .Where(info => request.Statuses.Count == 0 || request.Statuses.Contains(info.Status))
             .Where(info => request.Labels.All(l => info.Labels.TryGetValue(l.Key, out var value) && value == l.Value))

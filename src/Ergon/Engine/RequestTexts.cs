@@ -28,6 +28,7 @@ internal static class RequestTexts
         foreach (var (i, server) in request.Network.Dns.Index()) Check($"network.dns[{i}]", server);
         foreach (var (i, port) in request.Network.Ports.Index()) Check($"network.ports[{i}].host_ip", port.HostIp);
         foreach (var (i, script) in request.ProvisionScripts.Index()) Check($"provision_scripts[{i}].name", script.Name);
+        Check("request_key", request.RequestKey);
         CheckEntries("labels", request.Labels);
         foreach (var (name, value) in request.EngineSpec.Params) Report(SpecParameters.Field(Quoted.Clip(name)), ProblemOf(name) ?? ProblemOf(value));
         return clean;

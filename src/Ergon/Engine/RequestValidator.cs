@@ -12,6 +12,7 @@ internal sealed class RequestValidator(string executor, IReadOnlyList<string> al
 
     private const int MaxScriptBytes = 1 << 20;
     private const int MaxLabels = 64;
+    private const int MaxPriority = 1000;
 
     /// <summary>Adds every problem; returns the request with its host paths resolved.</summary>
     public ExecutionRequest Validate(ExecutionRequest request, RequestProblems problems)
@@ -84,6 +85,8 @@ internal sealed class RequestValidator(string executor, IReadOnlyList<string> al
             if (name.Length == 0 || name.Contains('=')) problems.Invalid("environment", $"'{Quoted.Clip(name)}' is not a variable name; it must not be empty or contain '='.");
         }
 
+        if (request.Priority is < -MaxPriority or > MaxPriority) problems.Invalid("priority", $"is {request.Priority}; give {-MaxPriority} to {MaxPriority}.");
+        if (request.RequestKey is { Length: 0 or > 128 }) problems.Invalid("request_key", "has none or more than 128 characters; give 1 to 128.");
         if (request.Labels.Count > MaxLabels) problems.Invalid("labels", $"has {request.Labels.Count} entries; at most {MaxLabels} are kept.");
         foreach (var (name, value) in request.Labels)
             if (!Identifier.IsValid(name) || value.Length > 4096) problems.Invalid($"labels.{Quoted.Clip(name)}", $"a label's name is {Identifier.Rule}, and its value has at most 4096 characters.");

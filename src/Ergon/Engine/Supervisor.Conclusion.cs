@@ -9,6 +9,8 @@ internal sealed partial class Supervisor
     // What is smaller than the rest of an execution in memory may stay there.
     private const int SmallResult = 4096;
 
+    private bool _left;
+
     /// <summary>Concludes an execution from the evidence there is: collects, records, destroys, and only then tells.</summary>
     public async Task ConcludeAsync(DriverExit exit, StopCause? cause, string? problem)
     {
@@ -58,6 +60,13 @@ internal sealed partial class Supervisor
         await TryRecordAsync(() => execution.MoveAsync(Concluded(execution.Info, result), ExecutionEventType.Concluded));
         execution.SetResult(result, recorded);
         if (!recorded && execution.Recorded) engine.Unrecorded.Add(execution, result, RecordLateAsync);
+        Leave();
+    }
+
+    private void Leave()
+    {
+        if (_left) return;
+        _left = true;
         concluded(execution);
     }
 
@@ -156,6 +165,7 @@ internal sealed partial class Supervisor
         var info = execution.Info with { Status = ExecutionStatus.Failed, Reason = TerminationReason.BackendLost, ExitCode = -1, Error = error.Message };
         await TryRecordAsync(() => execution.MoveAsync(info, ExecutionEventType.Concluded));
         execution.SetError(error);
+        Leave();
         execution.SetEnded();
     }
 

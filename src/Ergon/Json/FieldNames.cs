@@ -33,7 +33,7 @@ internal static class RequestFields
     public static readonly FieldNames Request = new(
         [
             "job_id", "execution_id", "engine_spec", "resources", "inputs", "outputs", "results_dir", "environment", "timeouts", "network",
-            "provision_scripts", "persist_logs", "log_limits", "labels",
+            "provision_scripts", "persist_logs", "log_limits", "priority", "request_key", "labels",
         ],
         ("PortsToBind", Ports),
         ("GatewayIP", GatewayIp),

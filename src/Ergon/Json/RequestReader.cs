@@ -46,6 +46,8 @@ internal sealed class RequestReader
             ProvisionScripts = ScriptReader.Read(fields["provision_scripts"]),
             PersistLogs = fields["persist_logs"]?.Time(),
             LogLimits = ReadLogLimits(fields["log_limits"]),
+            Priority = (int)(fields["priority"]?.Integer(int.MinValue, int.MaxValue) ?? 0),
+            RequestKey = fields["request_key"]?.Text(),
             Labels = VariablesReader.ReadObject(fields["labels"]),
         };
     }

@@ -50,6 +50,15 @@ public sealed record ExecutionRequest
     /// <summary>How much output is kept.</summary>
     public LogLimits LogLimits { get; init; } = new();
 
+    /// <summary>Who comes first when executions wait for resources: a higher number before a lower one, -1000 to 1000.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>
+    /// Makes starting this execution repeatable: a start with the same execution id, key and request as an earlier one has the outcome of that
+    /// one, also after a restart of the executor. 1 to 128 characters of one's own. <see langword="null"/>: a second start is refused.
+    /// </summary>
+    public string? RequestKey { get; init; }
+
     /// <summary>The caller's own marks; they can be listed and watched by.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 }

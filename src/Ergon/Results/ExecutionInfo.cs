@@ -39,6 +39,9 @@ public sealed record ExecutionInfo
     /// <summary>The caller's marks.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Its place among those that wait for resources, from 1 on. <see langword="null"/>: it does not wait.</summary>
+    public int? QueuePosition { get; init; }
+
     /// <summary>Whether it has ended.</summary>
     public bool IsTerminal => Status is ExecutionStatus.Success or ExecutionStatus.Failed;
 }

@@ -81,6 +81,8 @@ internal static class Generated
         from scripts in Script.List[0, 3]
         from persist in MaybeValue(Time)
         from limits in Limits
+        from priority in Gen.Int
+        from key in Maybe(AnyText)
         select new ExecutionRequest
         {
             JobId = JobId.Parse(ids.Item1),
@@ -96,6 +98,8 @@ internal static class Generated
             ProvisionScripts = scripts,
             PersistLogs = persist,
             LogLimits = limits,
+            Priority = priority,
+            RequestKey = key,
             Labels = labels,
         };
 
@@ -128,6 +132,7 @@ internal static class Generated
         from end in Gen.Select(MaybeValue(Gen.Enum<TerminationReason>()), MaybeValue(Gen.Int), Maybe(AnyText))
         from ports in Port.List[0, 2]
         from labels in Variables
+        from position in MaybeValue(Gen.Int)
         select new ExecutionInfo
         {
             JobId = JobId.Parse(names.Item1),
@@ -142,6 +147,7 @@ internal static class Generated
             Error = end.Item3,
             Ports = ports,
             Labels = labels,
+            QueuePosition = position,
         };
 
     public static readonly Gen<ExecutionEvent> Event = Gen.Select(
