@@ -37,6 +37,18 @@ public sealed record ExecutorOptions
     /// <summary>How long logs and results are retained after the end, for requests that do not say.</summary>
     public TimeSpan DefaultPersistLogs { get; init; } = TimeSpan.FromDays(1);
 
+    /// <summary>How many results are retained, with their logs; beyond that, the oldest are released. <see langword="null"/>: any number.</summary>
+    public int? MaxRetainedResults { get; init; }
+
+    /// <summary>How many bytes retained results and logs may take; beyond that, the oldest are released. <see langword="null"/>: any number.</summary>
+    public long? MaxRetainedBytes { get; init; }
+
+    /// <summary>
+    /// How many executions that have ended are known, released or not; beyond that, the oldest are forgotten as if they were removed.
+    /// <see langword="null"/>: any number, so that an executor that lives for long grows.
+    /// </summary>
+    public int? MaxConcludedExecutions { get; init; }
+
     /// <summary>The most executions that may be pending, running or paused at one time.</summary>
     public int MaxConcurrentExecutions { get; init; } = 4096;
 

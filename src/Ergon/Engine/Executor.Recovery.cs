@@ -52,7 +52,7 @@ public sealed partial class Executor
         execution.ForgetResult();
         execution.SetEnded();
         _executions.TryAdd(execution.Id, execution);
-        if (!execution.Released) Retain(execution);
+        Retain(execution);
     }
 
     private async Task RecoverActiveAsync(Execution execution, ExecutionResult? result, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using Ergon.Engine;
+using Ergon.Logs;
 using Ergon.Storage;
 
 namespace Ergon;
@@ -86,20 +87,40 @@ public sealed partial class Executor
 
     private void Retain(Execution execution)
     {
-        var retention = execution.Request.PersistLogs ?? _options.DefaultPersistLogs;
-        var finished = execution.Info.FinishedAt ?? _time.GetUtcNow();
-        if (retention < DateTimeOffset.MaxValue - finished) _retention.Add(execution.Id, finished + retention);
+        TimeSpan? retention = execution.Released ? null : execution.Request.PersistLogs ?? _options.DefaultPersistLogs;
+        _retention.Add(execution.Id, execution.Info.FinishedAt ?? _time.GetUtcNow(), retention, RetainedBytes(execution));
     }
 
-    // Called when the retention is over: the execution stays known, so that its id is not used again by accident.
+    // The log, and the beginning of it that the result has.
+    private static long RetainedBytes(Execution execution)
+    {
+        var log = execution.Log.Position;
+        var result = (long)execution.Request.LogLimits.ResultBytes;
+        return log.StdoutBytes + log.StderrBytes + (log.Records * LogIndexRecord.Size) + Math.Min(log.StdoutBytes, result) + Math.Min(log.StderrBytes, result);
+    }
+
+    // Called when the retention is over, or too much is retained: the execution stays known, so that its id is not used again by accident.
     private async Task ReleaseAsync(ExecutionId id)
     {
-        if (!_executions.TryGetValue(id, out var execution) || !execution.Info.IsTerminal) return;
+        if (!_executions.TryGetValue(id, out var execution) || !execution.Info.IsTerminal || execution.Released) return;
         try
         {
             execution.Release();
             await execution.RecordReleaseAsync();
             ExecutorDirectory.Release(execution);
+        }
+        catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException)
+        {
+            EngineLog.ReleaseFailed(_engine.Logger, id, e);
+        }
+    }
+
+    // Called when too many are known that have ended.
+    private async Task ForgetOldAsync(ExecutionId id)
+    {
+        try
+        {
+            if (_executions.TryGetValue(id, out var execution) && execution.Info.IsTerminal) await ForgetAsync(execution);
         }
         catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException)
         {
@@ -132,6 +153,7 @@ public sealed partial class Executor
             left = _directory!.SetAside(execution.Directory);
             execution.Forgotten = true;
             _executions.TryRemove(new(execution.Id, execution));
+            _retention.Remove(execution.Id);
             ForgetKey(execution.Request);
         }
     }

@@ -41,7 +41,7 @@ public sealed partial class Executor : IExecutor
         if (!Identifier.IsValid(ExecutorId)) throw new ArgumentException($"'{ExecutorId}' is not an executor id: {Identifier.Rule}.", nameof(options));
         if (_options is { Store: not null, DataDirectory: null }) throw new ArgumentException("A store needs a data directory beside it, for the logs.", nameof(options));
         _validator = new RequestValidator(driver.Name, _options.AllowedVolumeRoots);
-        _retention = new RetentionQueue(_time, ReleaseAsync);
+        _retention = new RetentionQueue(_options, _time, ReleaseAsync, ForgetOldAsync);
         var logger = (ILogger?)loggerFactory?.CreateLogger<Executor>() ?? NullLogger.Instance;
         var events = new EventHub(_time);
         _engine = new EngineContext
