@@ -14,6 +14,17 @@ internal static class FirecrackerProgram
     /// <summary>The stand-in's program.</summary>
     public static string StandIn { get; } = Path.Combine(AppContext.BaseDirectory, StandInName);
 
+    /// <summary>The jailer: a real one's is looked for beside it; <see langword="null"/>: there is none.</summary>
+    /// <param name="directory">Where the stand-in may be put.</param>
+    public static async Task<string?> InstallJailerAsync(string directory)
+    {
+        if (Real is not null) return Path.Combine(Path.GetDirectoryName(Real)!, "jailer") is var beside && File.Exists(beside) ? beside : null;
+        var script = Path.Combine(directory, "jailer");
+        await File.WriteAllTextAsync(script, await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "jailer.sh")));
+        File.SetUnixFileMode(script, (UnixFileMode)0b111_101_101);
+        return script;
+    }
+
     /// <summary>The program to test.</summary>
     /// <param name="directory">Where the stand-in may be put so that a machine's unprivileged user can start it.</param>
     public static async Task<string> InstallAsync(string directory)

@@ -30,6 +30,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, EntryPoint = "linkat", SetLastError = true)]
     public static partial int LinkAt(int oldDirectory, byte* oldName, int newDirectory, byte* newName, int flags);
 
+    [LibraryImport(Name, EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Link(string oldPath, string newPath);
+
     [LibraryImport(Name, EntryPoint = "unlinkat", SetLastError = true)]
     public static partial int UnlinkAt(int directory, byte* name, int flags);
 

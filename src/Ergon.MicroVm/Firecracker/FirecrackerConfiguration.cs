@@ -18,21 +18,23 @@ internal sealed class FirecrackerConfiguration
     private readonly VmPlan _plan;
     private readonly FirecrackerOptions _options;
     private readonly BootSourceBody _boot;
+    private readonly string _vsockPath;
     private readonly List<DriveBody> _drives = [];
 
-    private FirecrackerConfiguration(VmPlan plan, FirecrackerOptions options, BootSourceBody boot) => (_plan, _options, _boot) = (plan, options, boot);
+    private FirecrackerConfiguration(VmPlan plan, FirecrackerOptions options, BootSourceBody boot, string vsockPath) =>
+        (_plan, _options, _boot, _vsockPath) = (plan, options, boot, vsockPath);
 
     /// <summary>Opens what the machine needs.</summary>
-    public static async Task<FirecrackerConfiguration> MakeAsync(VmPlan plan, FirecrackerOptions options, FileHandover files, CancellationToken cancellationToken)
+    public static async Task<FirecrackerConfiguration> MakeAsync(VmPlan plan, FirecrackerOptions options, IMachineHome home, CancellationToken cancellationToken)
     {
         // Its only way to end a machine by itself is a reset by the keyboard controller. The request's or our own arguments come last and win.
         var arguments = $"reboot=k panic=1 pci=off i8042.noaux i8042.nomux i8042.dumbkbd {plan.KernelArguments}";
-        var kernel = await files.OpenAsync(plan.KernelPath, cancellationToken);
-        var initrd = plan.InitrdPath is { } path ? await files.OpenAsync(path, cancellationToken) : null;
-        var configuration = new FirecrackerConfiguration(plan, options, new BootSourceBody(kernel, initrd, arguments));
+        var kernel = await home.OpenAsync(plan.KernelPath, cancellationToken);
+        var initrd = plan.InitrdPath is { } path ? await home.OpenAsync(path, cancellationToken) : null;
+        var configuration = new FirecrackerConfiguration(plan, options, new BootSourceBody(kernel, initrd, arguments), home.Inside(FirecrackerMachine.VsockName));
         foreach (var disk in plan.Disks)
         {
-            var file = disk.ReadOnly ? await files.OpenAsync(disk.Path, cancellationToken) : files.OpenOwn(disk.Path);
+            var file = disk.ReadOnly ? await home.OpenAsync(disk.Path, cancellationToken) : home.OpenOwn(disk.Path);
             configuration._drives.Add(new DriveBody(disk.Serial, file, IsRootDevice: false, disk.ReadOnly, "Unsafe", Limiter(options.DiskBytesPerSecond)));
         }
 
@@ -60,7 +62,7 @@ internal sealed class FirecrackerConfiguration
             await api.PutAsync($"/network-interfaces/{InterfaceId}", new NetworkInterfaceBody(InterfaceId, tap.Name, tap.Mac, limiter, limiter), json.NetworkInterfaceBody, cancellationToken);
         }
 
-        if (_plan.HasAgent) await api.PutAsync("/vsock", new VsockBody(GuestContextId, FirecrackerMachine.VsockName), json.VsockBody, cancellationToken);
+        if (_plan.HasAgent) await api.PutAsync("/vsock", new VsockBody(GuestContextId, _vsockPath), json.VsockBody, cancellationToken);
         await api.PutAsync("/entropy", new EntropyBody(), json.EntropyBody, cancellationToken);
         if (_options.Balloon) await api.PutAsync("/balloon", new BalloonBody(0, DeflateOnOom: true, StatsPollingIntervalS: 0), json.BalloonBody, cancellationToken);
         if (_plan.Metadata is { } metadata) await SendMetadataAsync(api, metadata, cancellationToken);

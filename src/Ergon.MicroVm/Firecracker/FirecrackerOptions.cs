@@ -6,6 +6,9 @@ public sealed record FirecrackerOptions : MicroVmOptions
     /// <summary>Firecracker's program (1.7 or newer), a path or a name that is looked for in <c>PATH</c>.</summary>
     public string Program { get; init; } = "firecracker";
 
+    /// <summary>How each machine is put into a jail of its own; <see langword="null"/>: it is not.</summary>
+    public JailerOptions? Jailer { get; init; }
+
     /// <summary>The CPU template that guests get (<c>T2</c>, <c>T2S</c>, ...); <see langword="null"/>: the host's CPU as it is.</summary>
     public string? CpuTemplate { get; init; }
 

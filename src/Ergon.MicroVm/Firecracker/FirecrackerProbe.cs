@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Ergon.Linux;
 using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Firecracker;
@@ -11,10 +12,23 @@ internal sealed partial class FirecrackerProbe(FirecrackerOptions options)
 
     protected override Regex VersionText => VersionPattern();
 
+    /// <summary>The path of the jailer, where machines get jails.</summary>
+    public string? Jailer { get; private set; }
+
     protected override Task<VmmFacts> ProbeAsync(string version) => Task.FromResult(
-        Version.Parse(version) < Oldest
-            ? Unusable($"Firecracker {version} is too old.", $"Install version {Oldest} or newer.")
-            : new VmmFacts(version, "kvm", KvmProblem() is { } problem ? [problem] : []));
+        Version.Parse(version) < Oldest ? Unusable($"Firecracker {version} is too old.", $"Install version {Oldest} or newer.")
+        : JailerProblem() is { } jailer ? Unusable(jailer.Problem, jailer.Remedy)
+        : new VmmFacts(version, "kvm", KvmProblem() is { } problem ? [problem] : []));
+
+    private FingerprintProblem? JailerProblem()
+    {
+        if (options.Jailer is not { } jailer) return null;
+        if (Libc.EffectiveUserId() != 0) return new FingerprintProblem("Firecracker's jailer needs root.", "Run as root, or leave the option Jailer out.");
+        Jailer = ProgramPath.Find(jailer.Program);
+        return Jailer is null
+            ? new FingerprintProblem($"Firecracker's jailer ({jailer.Program}) was not found.", "It comes with Firecracker's release: put it into PATH, or set the option Jailer.Program to its path.")
+            : null;
+    }
 
     // Root gives its user the device.
     private static FingerprintProblem? KvmProblem()

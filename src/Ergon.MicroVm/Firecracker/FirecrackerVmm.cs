@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Ergon.Linux;
-using Ergon.Linux.Networking;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
@@ -10,9 +9,11 @@ namespace Ergon.MicroVm.Firecracker;
 /// <summary>Runs machines in Firecracker.</summary>
 internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events) : IVmm
 {
-    private const string Directory = "vmm";
+    private const string SocketsRecord = "sockets";
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(1);
+
+    private readonly JailUsers? _jailUsers = options.Jailer is { } jailer ? new JailUsers(jailer) : null;
 
     /// <summary>How long the process may take until its API listens.</summary>
     public TimeSpan ApiDeadline { get; init; } = TimeSpan.FromSeconds(20);
@@ -27,32 +28,21 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
         await probe.FactsAsync(cancellationToken);
-        var user = VmmUser.Of(options.User, withKvm: true);
-        var directory = MakeDirectory(plan.Directory, user);
-        var files = new FileHandover(directory, user);
+        using var home = await HomeOfAsync(plan, cancellationToken);
         Socket? knocks = null;
         VmmProcess? process = null;
-        var api = new FirecrackerApi(directory, FirecrackerMachine.ApiName);
+        var api = new FirecrackerApi(home.SocketDirectory, FirecrackerMachine.ApiName);
         try
         {
-            var configuration = await FirecrackerConfiguration.MakeAsync(plan, options, files, cancellationToken);
-            if (plan.HasAgent) knocks = ListenForKnock(directory);
-            using var appeared = new SocketWatcher(directory, FirecrackerMachine.ApiName);
-            process = await VmmProcess.StartAsync(
-                new VmmCommand
-                {
-                    Program = probe.Program,
-                    Arguments = ["--id", FirecrackerConfiguration.IdOf(plan), "--api-sock", FirecrackerMachine.ApiName, "--log-path", "/proc/self/fd/2", "--level", "Error"],
-                    User = user,
-                    Devices = plan.Tap is null ? [VmmProbe.KvmDevice] : [VmmProbe.KvmDevice, TapDevice.Path],
-                    WorkingDirectory = directory,
-                    Descriptors = files.Handles,
-                },
-                plan, events);
-            await WaitForApiAsync(appeared, process, directory, cancellationToken);
+            var configuration = await FirecrackerConfiguration.MakeAsync(plan, options, home, cancellationToken);
+            if (plan.HasAgent) knocks = ListenForKnock(home.SocketDirectory);
+            using var appeared = new SocketWatcher(home.SocketDirectory, FirecrackerMachine.ApiName);
+            await File.WriteAllTextAsync(Path.Combine(plan.Directory, SocketsRecord), home.SocketDirectory, cancellationToken);
+            process = await VmmProcess.StartAsync(home.CommandFor(plan), plan, events);
+            await WaitForApiAsync(appeared, process, home.SocketDirectory, cancellationToken);
             await configuration.SendAsync(api, cancellationToken);
             await api.PutAsync("/actions", new ActionBody("InstanceStart"), FirecrackerJson.Default.ActionBody, cancellationToken);
-            return new FirecrackerMachine(process, api, directory, knocks);
+            return MachineOf(process, api, home.SocketDirectory, knocks, plan.Directory);
         }
         catch
         {
@@ -63,30 +53,42 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
                 await process.DisposeAsync();
             }
 
+            _jailUsers?.GiveBack(plan.Directory);
             knocks?.Dispose();
             api.Dispose();
             throw;
         }
-        finally
+    }
+
+    public async ValueTask<IVirtualMachine?> AttachAsync(string directory, CancellationToken cancellationToken)
+    {
+        if (VmmProcess.Attach(directory, events) is not { } process) return null;
+        var sockets = await File.ReadAllTextAsync(Path.Combine(directory, SocketsRecord), cancellationToken);
+        return MachineOf(process, new FirecrackerApi(sockets, FirecrackerMachine.ApiName), sockets, null, directory);
+    }
+
+    private FirecrackerMachine MachineOf(VmmProcess process, FirecrackerApi api, string sockets, Socket? knocks, string directory)
+    {
+        // The user is free again when nothing runs as it any more.
+        if (_jailUsers is { } users)
+            _ = process.Ended.ContinueWith(_ => users.GiveBack(directory), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return new FirecrackerMachine(process, api, sockets, knocks);
+    }
+
+    private async Task<IMachineHome> HomeOfAsync(VmPlan plan, CancellationToken cancellationToken)
+    {
+        if (options.Jailer is null) return new OpenHome(probe.Program, plan.Directory, VmmUser.Of(options.User, withKvm: true));
+        if (plan.Cgroup is null && !plan.IsCanary) throw new IOException("A jail needs cgroups, by which it is found again whatever happens, and there are none here.");
+        var user = await _jailUsers!.TakeAsync(plan.Directory, cancellationToken);
+        try
         {
-            files.Dispose();
+            return new Jail(probe.Jailer!, probe.Program, plan, user);
         }
-    }
-
-    public ValueTask<IVirtualMachine?> AttachAsync(string directory, CancellationToken cancellationToken)
-    {
-        if (VmmProcess.Attach(directory, events) is not { } process) return ValueTask.FromResult<IVirtualMachine?>(null);
-        var sockets = Path.Combine(directory, Directory);
-        return ValueTask.FromResult<IVirtualMachine?>(new FirecrackerMachine(process, new FirecrackerApi(sockets, FirecrackerMachine.ApiName), sockets, null));
-    }
-
-    // Firecracker makes its sockets itself, as the user that it is.
-    private static string MakeDirectory(string parent, UserIdentity? user)
-    {
-        var directory = Path.Combine(parent, Directory);
-        System.IO.Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        if (user is not null) Libc.Check(Libc.ChangeOwner(directory, user.Uid, user.Gid), $"give {directory} to user {user.Uid}");
-        return directory;
+        catch
+        {
+            _jailUsers.GiveBack(plan.Directory);
+            throw;
+        }
     }
 
     // Where Firecracker takes a connection of the guest to that port of the host.

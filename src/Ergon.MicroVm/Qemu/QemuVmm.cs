@@ -105,6 +105,7 @@ internal sealed class QemuVmm : IVmm
                 Program = program,
                 Arguments = arguments.Make(monitor, agent, tap, snapshot),
                 User = VmmUser.Of(_options.User, withKvm: acceleration == "kvm"),
+                OwnNetwork = true,
                 Descriptors = arguments.Descriptors,
             };
             return new QemuMachine(await VmmProcess.StartAsync(command, plan, _events), plan.Directory, _time);

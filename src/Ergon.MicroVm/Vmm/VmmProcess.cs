@@ -15,6 +15,15 @@ internal sealed record VmmCommand
     /// <summary>The user that the process becomes; <see langword="null"/>: it stays ours.</summary>
     public UserIdentity? User { get; init; }
 
+    /// <summary>Who owns what it opens, when it becomes another user by itself.</summary>
+    public UserIdentity? Owner { get; init; }
+
+    /// <summary>Another name for the FIFO that takes what it has to complain about, where it finds it.</summary>
+    public string? ErrorsLink { get; init; }
+
+    /// <summary>Whether it gets a network namespace with nothing in it: it opens no interface of the host by its name.</summary>
+    public bool OwnNetwork { get; init; }
+
     public string WorkingDirectory { get; init; } = "/";
 
     /// <summary>Devices of the host that the process opens by their paths.</summary>
@@ -70,7 +79,7 @@ internal sealed class VmmProcess : IAsyncDisposable
         Libc.Check(Libc.MakeFifo(console, OwnerOnly), $"make the FIFO {console}");
         // Both ends: a writer without a reader would be ended by SIGPIPE.
         using var output = Linux.Descriptors.Open(console, Libc.ReadWrite);
-        using var errors = MakeErrors(plan.Directory, command.User);
+        using var errors = MakeErrors(plan.Directory, command);
         using var nothing = Linux.Descriptors.Open("/dev/null", Libc.ReadWrite);
         var child = await SpawnAsync(command, plan, [nothing, output, errors, .. command.Descriptors], events);
         try
@@ -143,6 +152,7 @@ internal sealed class VmmProcess : IAsyncDisposable
             using var script = new LaunchScript();
             script.IsolateDescriptors();
             script.Unshare(Namespaces.FileSystemContext);
+            if (command.OwnNetwork && Libc.EffectiveUserId() == 0) script.Unshare(Namespaces.Network);
             if (command.User is { } user) VmmDevices.Give(script, command.Devices, user, plan.Directory);
             script.ForbidNewPrivileges();
             script.ChangeDirectory(command.WorkingDirectory);
@@ -182,11 +192,12 @@ internal sealed class VmmProcess : IAsyncDisposable
 
     // A FIFO that takes what fits into its buffer and drops the rest: a guest that makes its VMM complain without end fills no disk. The
     // process may open it again by its own path to it.
-    private static SafeFileHandle MakeErrors(string directory, UserIdentity? user)
+    private static SafeFileHandle MakeErrors(string directory, VmmCommand command)
     {
         var path = Path.Combine(directory, ErrorsName);
         Libc.Check(Libc.MakeFifo(path, OwnerOnly), $"make the FIFO {path}");
-        if (user is not null) Libc.Check(Libc.ChangeOwner(path, user.Uid, user.Gid), $"give {path} to user {user.Uid}");
+        if ((command.User ?? command.Owner) is { } user) Libc.Check(Libc.ChangeOwner(path, user.Uid, user.Gid), $"give {path} to user {user.Uid}");
+        if (command.ErrorsLink is { } link) Libc.Check(Libc.Link(path, link), $"link {path} to {link}");
         return Linux.Descriptors.Open(path, Libc.ReadWrite | Libc.NonBlocking);
     }
 

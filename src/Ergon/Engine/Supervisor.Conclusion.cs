@@ -173,9 +173,23 @@ internal sealed partial class Supervisor
     {
         if (execution.Driver is not { } driver) return;
         using var phase = ErgonTelemetry.BeginPhase("destroy", execution.Activity);
-        await TryAsync("remove the execution", driver.DestroyAsync);
+        var destroyed = await TryAsync("remove the execution", driver.DestroyAsync);
         await TryAsync("let go of the execution", _ => driver.DisposeAsync());
         execution.Driver = null;
+        if (destroyed) DeleteWork();
+    }
+
+    // What the driver had on disk, such as the writable disk of a machine, is not kept for as long as the result is.
+    private void DeleteWork()
+    {
+        try
+        {
+            ExecutorDirectory.Delete(ExecutorDirectory.WorkDirectory(execution.Directory));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            EngineLog.DriverFailed(engine.Logger, execution.Id, "delete its work directory", e);
+        }
     }
 
     private static ExecutionInfo Concluded(ExecutionInfo info, ExecutionResult result) => info with

@@ -127,15 +127,17 @@ internal sealed partial class Supervisor(EngineContext engine, Execution executi
         execution.SetEnded();
     }
 
-    private async Task TryAsync(string what, Func<CancellationToken, ValueTask> call)
+    private async Task<bool> TryAsync(string what, Func<CancellationToken, ValueTask> call)
     {
         try
         {
             await engine.Calls.RunAsync(what, execution.Id, call);
+            return true;
         }
         catch (Exception e) when (e is ExecutorException or OperationCanceledException)
         {
             EngineLog.DriverFailed(engine.Logger, execution.Id, what, e);
+            return false;
         }
     }
 

@@ -15,26 +15,38 @@ public sealed class FirecrackerFixture : ConformanceFixture
 {
     // Accepts connections and never answers: a registry whose pulls do not end.
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
-    private string _image = "";
 
     /// <summary>The program that is tested.</summary>
     public string Program { get; private set; } = "";
 
+    /// <summary>The image that the tests run.</summary>
+    public string Image { get; private set; } = "";
+
+    /// <summary>The options of every executor of the suite.</summary>
+    public FirecrackerOptions Options => new()
+    {
+        Program = Program,
+        KernelImage = TestGuest.Kernel,
+        CacheDirectory = Path.Combine(Root, "cache"),
+        AllowedImagePaths = [Root],
+        BootTimeout = TimeSpan.FromSeconds(FirecrackerProgram.Real is null ? 100 : 300),
+    };
+
     public override string? SkipReason => TestGuest.Kernel is null ? TestGuest.Missing : null;
 
-    // Translated guests on a machine that runs several of them at once.
-    public override int ConcurrentExecutions => FirecrackerProgram.Real is null ? 8 : base.ConcurrentExecutions;
+    // Guests of a stand-in are translated, and a real one may run in a machine that is itself emulated.
+    public override int ConcurrentExecutions => 8;
 
     // The bytes of a stand-in's guest pass through one more process, beside processors that are translated.
-    public override long LargeOutputSize => FirecrackerProgram.Real is null ? 25_000_000 : base.LargeOutputSize;
+    public override long LargeOutputSize => 25_000_000;
 
     public override SpecConfig? SpecThatNeverGetsPrepared => new MicroVmSpec { Image = $"docker://{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig(FirecrackerExecutor.Type);
 
-    public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = _image, User = "nobody-of-that-name" }.ToSpecConfig(FirecrackerExecutor.Type);
+    public override SpecConfig? SpecThatFailsToStart => new MicroVmSpec { Image = Image, User = "nobody-of-that-name" }.ToSpecConfig(FirecrackerExecutor.Type);
 
     public override SpecConfig Spec(TestJob job) => new MicroVmSpec
     {
-        Image = _image,
+        Image = Image,
         Cmd = job.ToCommand(),
         Environment = job.Environment,
         WorkingDirectory = job.WorkingDirectory,
@@ -50,7 +62,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
     protected override async ValueTask SetUpAsync()
     {
         _silentRegistry.Start();
-        _image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
+        Image = await BusyboxImage.WriteAsync(Path.Combine(Root, "busybox.tar"));
         File.SetUnixFileMode(Root, (UnixFileMode)0b111_001_001);
         Program = await FirecrackerProgram.InstallAsync(NewDirectory());
     }
@@ -61,16 +73,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
         return ValueTask.CompletedTask;
     }
 
-    protected override IExecutor Create(ExecutorOptions options) => FirecrackerExecutor.Create(
-        new FirecrackerOptions
-        {
-            Program = Program,
-            KernelImage = TestGuest.Kernel,
-            CacheDirectory = Path.Combine(Root, "cache"),
-            AllowedImagePaths = [Root],
-            BootTimeout = TimeSpan.FromSeconds(100),
-        },
-        options);
+    protected override IExecutor Create(ExecutorOptions options) => FirecrackerExecutor.Create(Options, options);
 
     protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
         Task.FromResult(HostView.Leftovers(executorIds));
