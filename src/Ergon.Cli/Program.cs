@@ -9,6 +9,7 @@ var root = new RootCommand("Runs jobs in isolation: in Docker containers, in vir
 {
     RunCommand.Create(command),
     DoctorCommand.Create(),
+    ServeCommand.Create(),
     VmCommand.Create(),
     CompletionCommand.Create(),
 };

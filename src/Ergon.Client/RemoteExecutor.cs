@@ -72,19 +72,9 @@ public sealed partial class RemoteExecutor : IExecutor
     }
 
     /// <inheritdoc/>
-    public async Task CancelAsync(ExecutionId executionId, CancellationToken cancellationToken = default)
-    {
-        var request = new P.CancelRequest { ExecutionId = executionId.Value };
-        var outage = new Outage();
-        try
-        {
-            await _calls.RunAsync(o => _client.CancelAsync(request, o), outage, timeout: null, repeatable: true, cancellationToken);
-        }
-        catch (ExecutorException e) when (e.Code == ErrorCode.ExecutionAlreadyConcluded && outage.Retried)
-        {
-            // The daemon did it before it went away.
-        }
-    }
+    /// <remarks>The daemon is told even if the token is cancelled at once.</remarks>
+    public Task CancelAsync(ExecutionId executionId, CancellationToken cancellationToken = default) =>
+        CancelOnDaemonAsync(executionId).WaitAsync(cancellationToken);
 
     /// <inheritdoc/>
     public Task PauseAsync(ExecutionId executionId, CancellationToken cancellationToken = default) =>
@@ -174,6 +164,20 @@ public sealed partial class RemoteExecutor : IExecutor
         _calls.Dispose();
         _channel.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private async Task CancelOnDaemonAsync(ExecutionId executionId)
+    {
+        var request = new P.CancelRequest { ExecutionId = executionId.Value };
+        var outage = new Outage();
+        try
+        {
+            await _calls.RunAsync(o => _client.CancelAsync(request, o), outage, timeout: null, repeatable: true, CancellationToken.None);
+        }
+        catch (ExecutorException e) when (e.Code == ErrorCode.ExecutionAlreadyConcluded && outage.Retried)
+        {
+            // The daemon did it before it went away.
+        }
     }
 
     private async Task<ExecutorFingerprint> FingerprintAllAsync(CancellationToken cancellationToken)

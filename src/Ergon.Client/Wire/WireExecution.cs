@@ -6,6 +6,9 @@ namespace Ergon.Client.Wire;
 /// <summary>What is known of executions, to the wire and from it.</summary>
 internal static class WireExecution
 {
+    // One for all: snapshots without labels that say the same are equal.
+    private static readonly Dictionary<string, string> NoLabels = [];
+
     public static P.ExecutionInfo ToWire(this ExecutionInfo info)
     {
         var wire = new P.ExecutionInfo
@@ -39,7 +42,7 @@ internal static class WireExecution
         ExitCode = wire.HasExitCode ? wire.ExitCode : null,
         Error = wire.HasError ? wire.Error : null,
         Ports = [.. wire.Ports.Select(WireRequest.FromWire)],
-        Labels = wire.Labels.ToDictionary(),
+        Labels = wire.Labels.Count == 0 ? NoLabels : wire.Labels.ToDictionary(),
     };
 
     public static P.ExecutionStatus ToWire(this ExecutionStatus status) => (P.ExecutionStatus)(status + 1);

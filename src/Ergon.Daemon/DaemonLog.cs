@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+
+namespace Ergon.Daemon;
+
+/// <summary>What the daemon says in its log.</summary>
+internal static partial class DaemonLog
+{
+    [LoggerMessage(1, LogLevel.Information, "Listening on {Address}")]
+    public static partial void Listening(ILogger logger, string address);
+
+    [LoggerMessage(2, LogLevel.Warning, "The executor '{Executor}' is not ready, and is tried again: {Reason}")]
+    public static partial void RecoveryFailed(ILogger logger, string executor, string reason, Exception? error = null);
+
+    [LoggerMessage(3, LogLevel.Information, "Stopping: executions are left to the next daemon: {Detach}")]
+    public static partial void Stopping(ILogger logger, bool detach);
+
+    [LoggerMessage(4, LogLevel.Error, "The call {Method} failed in a way that it should not have")]
+    public static partial void CallFailed(ILogger logger, string method, Exception error);
+}

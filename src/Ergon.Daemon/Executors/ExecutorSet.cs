@@ -1,0 +1,82 @@
+using System.Collections.Concurrent;
+using Ergon.Json;
+
+namespace Ergon.Daemon.Executors;
+
+/// <summary>The executors of a daemon as one: the type of a request's engine spec chooses, and an id belongs to one execution of all of them.</summary>
+internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors) : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<ExecutionId, byte> _starting = new();
+
+    public IReadOnlyList<ManagedExecutor> All => executors;
+
+    /// <summary>Starts an execution; its result comes at the end, however short its retention is.</summary>
+    /// <exception cref="ExecutorException">As <see cref="IExecutor.StartAsync"/>.</exception>
+    public async Task<StartedExecution> StartAsync(ExecutionRequest request, CancellationToken cancellationToken)
+    {
+        var executor = await Named(request.EngineSpec.Type, request.ExecutionId).GetAsync(cancellationToken);
+        var id = request.ExecutionId;
+        if (!_starting.TryAdd(id, 0)) throw new ExecutorException(ErrorCode.ExecutionAlreadyStarted, $"Execution '{id}' is being started. Use a new execution id.", id);
+        try
+        {
+            foreach (var other in executors)
+                if (other.Executor != executor && other.MayKnow(id)) throw await AlreadyKnownAsync(other, id);
+            var (_, result) = await executor.StartAndGetResultAsync(request, cancellationToken);
+            return new StartedExecution(await executor.GetStatusAsync(id, CancellationToken.None), result);
+        }
+        finally
+        {
+            _starting.TryRemove(id, out _);
+        }
+    }
+
+    /// <summary>Finds the executor that has an execution.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.ExecutionNotFound"/>.</exception>
+    public async ValueTask<Executor> FindAsync(ExecutionId id, CancellationToken cancellationToken)
+    {
+        foreach (var executor in executors)
+            if (executor.MayKnow(id)) return await executor.GetAsync(cancellationToken);
+        throw new ExecutorException(ErrorCode.ExecutionNotFound, $"The daemon knows no execution '{id}'. It was never started here, or has been removed.", id);
+    }
+
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.NotSupported"/>: there is none of that name.</exception>
+    public ManagedExecutor Named(string name, ExecutionId? id = null)
+    {
+        foreach (var executor in executors)
+            if (executor.Name == name) return executor;
+        var names = executors.Select(e => e.Name).ToList();
+        throw new ExecutorException([new RequestProblem("engine_spec.type", $"is '{Quoted.Clip(name)}', which this daemon does not have; {NearestName.Explain(name, names)}")], id);
+    }
+
+    /// <summary>Lists executions of all executors, or of one, oldest first.</summary>
+    public async Task<List<ExecutionInfo>> ListAsync(ListRequest request, string? executor, CancellationToken cancellationToken)
+    {
+        List<ExecutionInfo> infos = [];
+        foreach (var each in executors.Where(e => executor is null || e.Name == executor))
+            infos.AddRange(await each.Executor.ListAsync(request, cancellationToken));
+        infos.Sort(static (a, b) => a.CreatedAt.CompareTo(b.CreatedAt) is not 0 and var order ? order : string.CompareOrdinal(a.ExecutionId.Value, b.ExecutionId.Value));
+        return infos;
+    }
+
+    /// <summary>Removes everything of all executors, or of one.</summary>
+    public async Task CleanupAsync(string? executor, CancellationToken cancellationToken)
+    {
+        var chosen = executor is null ? executors.Where(e => e.Ready) : [Named(executor)];
+        foreach (var each in chosen) await (await each.GetAsync(cancellationToken)).CleanupAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync() => await Task.WhenAll(executors.Select(e => e.DisposeAsync().AsTask()));
+
+    private static async Task<ExecutorException> AlreadyKnownAsync(ManagedExecutor other, ExecutionId id)
+    {
+        var info = other.Executor.Knows(id) ? await other.Executor.GetStatusAsync(id) : null;
+        return info is { IsTerminal: true }
+            ? new ExecutorException(ErrorCode.ExecutionAlreadyConcluded, $"Execution '{id}' has already ended, on the executor '{other.Name}'. Use a new execution id.", id)
+            : new ExecutorException(ErrorCode.ExecutionAlreadyStarted, $"Execution '{id}' is already known to the executor '{other.Name}'. Use a new execution id.", id);
+    }
+}
+
+/// <summary>An execution that was started.</summary>
+/// <param name="Info">The execution as it was then.</param>
+/// <param name="Result">Comes at the end.</param>
+internal sealed record StartedExecution(ExecutionInfo Info, Task<ExecutionResult> Result);

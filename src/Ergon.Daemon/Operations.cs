@@ -1,0 +1,112 @@
+using Ergon.Daemon.Executors;
+using Ergon.Daemon.Security;
+using Ergon.Logs;
+
+namespace Ergon.Daemon;
+
+/// <summary>What a daemon does, for whichever interface asks for it: finds the executor, and takes down who changed what.</summary>
+internal sealed class Operations(ExecutorSet executors, AuditLog audit, CancellationToken stopping)
+{
+    public const int MaxPage = 1000;
+
+    private readonly KeyedStarts _starts = new(executors);
+
+    public ExecutorSet Executors => executors;
+
+    /// <summary>Cancelled when the daemon is being stopped: streams and waits end then, and can be asked for again from the next one.</summary>
+    public CancellationToken Stopping => stopping;
+
+    public Task<StartedExecution> StartAsync(Caller caller, ExecutionRequest request, string key, CancellationToken cancellationToken) =>
+        AuditedAsync(caller, "start", request.ExecutionId.Value, () => _starts.StartAsync(request, key, cancellationToken));
+
+    public async Task<ExecutionResult> WaitAsync(ExecutionId id, CancellationToken cancellationToken) =>
+        await (await executors.FindAsync(id, cancellationToken)).WaitAsync(id, cancellationToken);
+
+    public Task CancelAsync(Caller caller, ExecutionId id, CancellationToken cancellationToken) =>
+        ActAsync(caller, "cancel", id, e => e.CancelAsync(id, cancellationToken), cancellationToken);
+
+    public Task UndoStartAsync(Caller caller, string key, ExecutionId id, CancellationToken cancellationToken) =>
+        AuditedAsync(caller, "undo start", id.Value, async () =>
+        {
+            await _starts.UndoAsync(key, id, cancellationToken);
+            return true;
+        });
+
+    public Task PauseAsync(Caller caller, ExecutionId id, CancellationToken cancellationToken) =>
+        ActAsync(caller, "pause", id, e => e.PauseAsync(id, cancellationToken), cancellationToken);
+
+    public Task ResumeAsync(Caller caller, ExecutionId id, CancellationToken cancellationToken) =>
+        ActAsync(caller, "resume", id, e => e.ResumeAsync(id, cancellationToken), cancellationToken);
+
+    public Task SignalAsync(Caller caller, ExecutionId id, Signal signal, CancellationToken cancellationToken) =>
+        ActAsync(caller, $"signal {signal}", id, e => e.SignalAsync(id, signal, cancellationToken), cancellationToken);
+
+    public Task RemoveAsync(Caller caller, ExecutionId id, TimeSpan timeout, CancellationToken cancellationToken) =>
+        ActAsync(caller, "remove", id, e => e.RemoveAsync(id, timeout, cancellationToken), cancellationToken);
+
+    public Task CleanupAsync(Caller caller, string? executor, CancellationToken cancellationToken) =>
+        AuditedAsync(caller, "cleanup", executor, async () =>
+        {
+            await executors.CleanupAsync(executor, cancellationToken);
+            return true;
+        });
+
+    public Task<IExecSession> ExecAsync(Caller caller, ExecutionId id, ExecRequest request, CancellationToken cancellationToken) =>
+        AuditedAsync(caller, "exec", id.Value, async () => await (await executors.FindAsync(id, cancellationToken)).ExecAsync(id, request, cancellationToken));
+
+    public async Task<ExecutionInfo> GetStatusAsync(ExecutionId id, CancellationToken cancellationToken) =>
+        await (await executors.FindAsync(id, cancellationToken)).GetStatusAsync(id, cancellationToken);
+
+    public async Task<ExecutionInfo> WaitForStatusAsync(ExecutionId id, ExecutionStatus status, TimeSpan timeout, CancellationToken cancellationToken) =>
+        await (await executors.FindAsync(id, cancellationToken)).WaitForStatusAsync(id, status, timeout, cancellationToken);
+
+    public async Task<(LogReader Log, LogCursor Start)> OpenLogAsync(LogStreamRequest request, CancellationToken cancellationToken)
+    {
+        var executor = await executors.FindAsync(request.ExecutionId, cancellationToken);
+        return (executor.OpenLog(request, out var start), start);
+    }
+
+    public async Task<IAsyncEnumerable<ExecutionStats>> OpenStatsAsync(ExecutionId id, CancellationToken cancellationToken) =>
+        (await executors.FindAsync(id, cancellationToken)).GetStatsAsync(id, cancellationToken);
+
+    public async Task<ExecutorFingerprint> FingerprintAsync(string executor, CancellationToken cancellationToken) =>
+        await executors.Named(executor).Executor.FingerprintAsync(cancellationToken);
+
+    /// <summary>Lists a page, oldest first; the token of a page is where the one before it ended.</summary>
+    public async Task<(IReadOnlyList<ExecutionInfo> Page, string NextToken)> ListAsync(
+        ListRequest request, string? executor, string? idPrefix, int pageSize, string pageToken, CancellationToken cancellationToken)
+    {
+        var infos = await executors.ListAsync(request, executor, cancellationToken);
+        if (idPrefix is not null) infos.RemoveAll(i => !i.ExecutionId.Value.StartsWith(idPrefix, StringComparison.Ordinal));
+        if (pageToken.Length > 0)
+        {
+            var after = PageToken.Parse(pageToken);
+            infos.RemoveAll(i => !after.IsBefore(i));
+        }
+
+        var size = pageSize is > 0 and < MaxPage ? pageSize : MaxPage;
+        return infos.Count <= size ? (infos, "") : (infos.GetRange(0, size), PageToken.After(infos[size - 1]).ToString());
+    }
+
+    private Task ActAsync(Caller caller, string action, ExecutionId id, Func<Executor, Task> act, CancellationToken cancellationToken) =>
+        AuditedAsync(caller, action, id.Value, async () =>
+        {
+            await act(await executors.FindAsync(id, cancellationToken));
+            return true;
+        });
+
+    private async Task<T> AuditedAsync<T>(Caller caller, string action, string? target, Func<Task<T>> act)
+    {
+        try
+        {
+            var outcome = await act();
+            await audit.RecordAsync(caller, action, target, "ok");
+            return outcome;
+        }
+        catch (Exception e)
+        {
+            await audit.RecordAsync(caller, action, target, (e as ExecutorException)?.Code.ToString() ?? e.GetType().Name);
+            throw;
+        }
+    }
+}

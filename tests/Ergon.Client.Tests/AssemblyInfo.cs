@@ -1,0 +1,2 @@
+// The daemon under test runs local processes in sandboxes, which are Linux's.
+[assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
