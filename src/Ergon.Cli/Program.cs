@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ergon.Cli;
+using Ergon.Cli.Client;
 
 // What stands after -- is the job's, to the letter. Cut off here, whatever is left and looks like an option has to be one of ours.
 var end = Array.IndexOf(args, "--");
@@ -10,9 +11,12 @@ var root = new RootCommand("Runs jobs in isolation: in Docker containers, in vir
     RunCommand.Create(command),
     DoctorCommand.Create(),
     ServeCommand.Create(),
+    ContextCommand.Create(),
     VmCommand.Create(),
     CompletionCommand.Create(),
 };
+
+foreach (var client in ClientCommands.Create(command)) root.Subcommands.Add(client);
 
 // Without a word there is nothing to do but to tell what there is.
 if (args.Length == 0) own = ["--help"];

@@ -11,7 +11,7 @@ internal sealed class PullProgress : IAsyncDisposable
     private PullProgress(IAsyncEnumerable<ExecutionEvent> events) => _shown = ShowAsync(events, _ended.Token);
 
     /// <summary>Begins to watch an execution that is about to be started; nothing is shown until there is something to tell.</summary>
-    public static PullProgress Begin(Executor executor, ExecutionId id) => new(executor.WatchAsync(new WatchRequest { ExecutionId = id }));
+    public static PullProgress Begin(IExecutor executor, ExecutionId id) => new(executor.WatchAsync(new WatchRequest { ExecutionId = id }));
 
     public async ValueTask DisposeAsync()
     {

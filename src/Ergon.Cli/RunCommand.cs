@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Ergon.Cli.Client;
+using Ergon.Client;
 
 namespace Ergon.Cli;
 
@@ -22,6 +24,7 @@ internal static class RunCommand
               ergon run -f job.yaml --json
             """);
         options.AddTo(run);
+        run.Options.Add(DaemonChoice.Host);
         run.SetAction((parsed, _) => RunAsync(parsed, options));
         return run;
     }
@@ -35,7 +38,7 @@ internal static class RunCommand
             var builder = new RequestBuilder(parsed, options);
             var request = await builder.BuildAsync();
             if (talkative && builder.ExecutorChosen) await Console.Error.WriteLineAsync($"ergon: running with '{request.EngineSpec.Type}'");
-            await using var executor = Executors.Create(request.EngineSpec.Type);
+            await using IExecutor executor = DaemonChoice.Configured(parsed) is { } daemon ? new RemoteExecutor(daemon) : Executors.Create(request.EngineSpec.Type);
             await using var session = new RunSession(executor, request, json);
             await using var progress = talkative ? PullProgress.Begin(executor, request.ExecutionId) : null;
             var code = await session.RunAsync(started: progress is null ? null : progress.DisposeAsync);

@@ -7,7 +7,7 @@ internal sealed class RunSession : IAsyncDisposable
 {
     private static readonly TimeSpan KillTime = TimeSpan.FromSeconds(30);
 
-    private readonly Executor _executor;
+    private readonly IExecutor _executor;
     private readonly ExecutionRequest _request;
     private readonly bool _json;
     private readonly List<PosixSignalRegistration> _signals = [];
@@ -18,7 +18,7 @@ internal sealed class RunSession : IAsyncDisposable
     private Signal? _received;
     private IOException? _outputError;
 
-    public RunSession(Executor executor, ExecutionRequest request, bool json)
+    public RunSession(IExecutor executor, ExecutionRequest request, bool json)
     {
         (_executor, _request, _json) = (executor, request, json);
         foreach (var (signal, number) in new[] { (PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGHUP, 1) })

@@ -6,7 +6,7 @@ namespace Ergon.Client.Wire;
 /// <summary>What is known of executions, to the wire and from it.</summary>
 internal static class WireExecution
 {
-    // One for all: snapshots without labels that say the same are equal.
+    // One for all: snapshots that say the same are equal, as those of an executor in the same process.
     private static readonly Dictionary<string, string> NoLabels = [];
 
     public static P.ExecutionInfo ToWire(this ExecutionInfo info)
@@ -41,7 +41,7 @@ internal static class WireExecution
         Reason = wire.Reason == P.TerminationReason.Unspecified ? null : (TerminationReason)(wire.Reason - 1),
         ExitCode = wire.HasExitCode ? wire.ExitCode : null,
         Error = wire.HasError ? wire.Error : null,
-        Ports = [.. wire.Ports.Select(WireRequest.FromWire)],
+        Ports = wire.Ports.Count == 0 ? [] : [.. wire.Ports.Select(WireRequest.FromWire)],
         Labels = wire.Labels.Count == 0 ? NoLabels : wire.Labels.ToDictionary(),
     };
 
