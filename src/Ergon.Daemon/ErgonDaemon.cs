@@ -6,7 +6,6 @@ using Ergon.Daemon.Security;
 using Grpc.HealthCheck;
 using Grpc.Reflection;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;

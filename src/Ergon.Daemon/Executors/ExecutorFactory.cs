@@ -1,6 +1,5 @@
 using System.Runtime.Versioning;
 using Ergon.Docker;
-using Ergon.Json;
 using Ergon.MicroVm;
 using Ergon.MicroVm.Firecracker;
 using Ergon.MicroVm.Qemu;

@@ -20,6 +20,7 @@ internal sealed class KeyedStarts(ExecutorSet executors)
         Check(key, request.ExecutionId);
         var fresh = new KeyedStart(request.ExecutionId);
         var start = _starts.GetOrAdd(key, fresh);
+        if (start != fresh) fresh.Dispose();
         if (start.ExecutionId != request.ExecutionId)
             throw new ExecutorException([new RequestProblem("request_key", $"was used for execution '{start.ExecutionId}'; choose a new one for each start.")], request.ExecutionId);
 
@@ -45,6 +46,7 @@ internal sealed class KeyedStarts(ExecutorSet executors)
         }
         finally
         {
+            start.Dispose();
             _concluded.Enqueue(key);
             while (_concluded.Count > Remembered && _concluded.TryDequeue(out var oldest)) _starts.TryRemove(oldest, out _);
         }
@@ -58,7 +60,7 @@ internal sealed class KeyedStarts(ExecutorSet executors)
         if (key.Length > 256) throw new ExecutorException([new RequestProblem("request_key", "is longer than 256 characters.")], id);
     }
 
-    private sealed class KeyedStart(ExecutionId executionId)
+    private sealed class KeyedStart(ExecutionId executionId) : IDisposable
     {
         private readonly CancellationTokenSource _undo = new();
         private readonly TaskCompletionSource<ExecutionInfo> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -67,7 +69,19 @@ internal sealed class KeyedStarts(ExecutorSet executors)
 
         public Task<ExecutionInfo> Outcome => _outcome.Task;
 
-        public void Undo() => _undo.Cancel();
+        public void Undo()
+        {
+            try
+            {
+                _undo.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It is started, or has failed: too late.
+            }
+        }
+
+        public void Dispose() => _undo.Dispose();
 
         // Only the snapshot is kept: results are large.
         public async Task<StartedExecution> RunAsync(Func<CancellationToken, Task<StartedExecution>> start)
