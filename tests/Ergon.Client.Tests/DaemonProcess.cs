@@ -76,7 +76,7 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
 
     private System.Diagnostics.Process Start()
     {
-        var info = new ProcessStartInfo(Program, ["serve", "--config", _settings]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var info = new ProcessStartInfo(Program, ["serve", "--config", _settings]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         var process = System.Diagnostics.Process.Start(info)!;
         process.OutputDataReceived += (_, line) => Note(line.Data);
         process.ErrorDataReceived += (_, line) => Note(line.Data);
