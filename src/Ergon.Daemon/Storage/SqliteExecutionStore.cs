@@ -11,14 +11,16 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
 
     private readonly string _path;
     private readonly FileStream _lock;
+    private readonly StoredRequests _requests;
     private readonly SqliteWriter _writer;
     private readonly string _readers;
 
-    private SqliteExecutionStore(SqliteStoreOptions options, FileStream @lock, SqliteWriter writer, string? setAside)
+    private SqliteExecutionStore(SqliteStoreOptions options, FileStream @lock, SqliteConnection connection, StoredRequests requests, string? setAside)
     {
         _path = options.Path;
         _lock = @lock;
-        _writer = writer;
+        _requests = requests;
+        _writer = new SqliteWriter(connection, requests, options.Path, options.MaxEvents);
         _readers = SqliteDatabase.ConnectionString(options.Path, pooling: true);
         SetAside = setAside;
     }
@@ -73,6 +75,7 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _writer.DisposeAsync();
+        _requests.Dispose();
         using (var readers = new SqliteConnection(_readers)) SqliteConnection.ClearPool(readers);
         await _lock.DisposeAsync();
     }
@@ -95,7 +98,7 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
                 connection = SqliteDatabase.Open(options, out _);
             }
 
-            return new SqliteExecutionStore(options, @lock, new SqliteWriter(connection, options.Path, options.MaxEvents), aside);
+            return new SqliteExecutionStore(options, @lock, connection, OpenRequests(connection, options), aside);
         }
         catch
         {
@@ -104,7 +107,20 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
         }
     }
 
-    private static StoredExecutions Load(SqliteConnection connection, string executorId)
+    private static StoredRequests OpenRequests(SqliteConnection connection, SqliteStoreOptions options)
+    {
+        try
+        {
+            return StoredRequests.Open(connection, options);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private StoredExecutions Load(SqliteConnection connection, string executorId)
     {
         const string sql = """
             SELECT e.id, e.request, e.info, e.stopping, e.released, CASE WHEN e.terminal THEN NULL ELSE r.result END
@@ -120,7 +136,7 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
             try
             {
                 executions.Add(new StoredExecution(
-                    ErgonJson.ParseRequest(row.GetFieldValue<byte[]>(1)),
+                    _requests.Read(executorId, row.GetString(0), row.GetFieldValue<byte[]>(1)),
                     ErgonJson.ParseInfo(row.GetFieldValue<byte[]>(2)),
                     row.IsDBNull(3) ? null : ReasonOf(row.GetString(3)),
                     row.GetBoolean(4),

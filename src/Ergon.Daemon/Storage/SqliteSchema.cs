@@ -35,6 +35,11 @@ internal static class SqliteSchema
             executor TEXT PRIMARY KEY,
             sequence INTEGER NOT NULL) WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE settings (
+            name TEXT PRIMARY KEY,
+            value BLOB NOT NULL) WITHOUT ROWID;
+        """,
     ];
 
     public static int Version => Steps.Count;

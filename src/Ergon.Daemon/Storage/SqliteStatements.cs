@@ -11,6 +11,7 @@ internal sealed class SqliteStatements : IDisposable
     private const int PruneEvery = 1000;
 
     private readonly SqliteConnection _connection;
+    private readonly StoredRequests _requests;
     private readonly int _maxEvents;
     private readonly List<SqliteCommand> _all = [];
     private readonly SqliteCommand _insert;
@@ -22,9 +23,9 @@ internal sealed class SqliteStatements : IDisposable
     private readonly SqliteCommand _prune;
     private readonly SqliteCommand _pruned;
 
-    public SqliteStatements(SqliteConnection connection, int maxEvents)
+    public SqliteStatements(SqliteConnection connection, StoredRequests requests, int maxEvents)
     {
-        (_connection, _maxEvents) = (connection, maxEvents);
+        (_connection, _requests, _maxEvents) = (connection, requests, maxEvents);
         _insert = Prepare(
             "INSERT INTO executions (executor, id, request, info, terminal, released, stopping) VALUES ($executor, $id, $request, $info, $terminal, $released, $stopping)",
             "$executor", "$id", "$request", "$info", "$terminal", "$released", "$stopping");
@@ -45,7 +46,7 @@ internal sealed class SqliteStatements : IDisposable
         var id = change.Info.ExecutionId.Value;
         if (change.Removed) Run(transaction, _delete, executorId, id);
         else if (change.Request is { } request)
-            Run(transaction, _insert, executorId, id, ErgonJson.SerializeRequest(request), ErgonJson.SerializeInfo(change.Info), change.Info.IsTerminal, change.Released, Text(change.Stopping));
+            Run(transaction, _insert, executorId, id, _requests.Write(executorId, request), ErgonJson.SerializeInfo(change.Info), change.Info.IsTerminal, change.Released, Text(change.Stopping));
         else Run(transaction, _update, executorId, id, ErgonJson.SerializeInfo(change.Info), change.Info.IsTerminal, change.Released, Text(change.Stopping));
 
         if (change.Removed || change.Released) Run(transaction, _deleteResult, executorId, id);

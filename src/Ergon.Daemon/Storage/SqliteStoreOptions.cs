@@ -7,6 +7,12 @@ public sealed record SqliteStoreOptions
     public required string Path { get; init; }
 
     /// <summary>
+    /// The file of the key with which requests are encrypted, since they have secrets in them; made if the database is new. Keep it apart from
+    /// copies of the database, and never lose it. <see langword="null"/>: they are not encrypted.
+    /// </summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>
     /// Whether a damaged database is set aside and an empty one begun, which forgets every execution. Without it, a damaged database is
     /// an error that says what to do.
     /// </summary>

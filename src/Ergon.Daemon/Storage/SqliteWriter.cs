@@ -15,10 +15,10 @@ internal sealed class SqliteWriter : IAsyncDisposable
     private readonly Channel<Write> _waiting = Channel.CreateUnbounded<Write>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _writing;
 
-    public SqliteWriter(SqliteConnection connection, string path, int maxEvents)
+    public SqliteWriter(SqliteConnection connection, StoredRequests requests, string path, int maxEvents)
     {
         (_connection, _path) = (connection, path);
-        _statements = new SqliteStatements(connection, maxEvents);
+        _statements = new SqliteStatements(connection, requests, maxEvents);
         _writing = Task.Run(WriteAllAsync);
     }
 

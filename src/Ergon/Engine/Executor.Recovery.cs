@@ -20,6 +20,7 @@ public sealed partial class Executor
         ThrowIfClosed();
         var directory = await OpenAsync(cancellationToken);
         var stored = _engine.Journal.IsDurable ? await _engine.Journal.LoadAsync(cancellationToken) : new StoredExecutions([], new Dictionary<ExecutionId, ExecutorException>());
+        CheckStore(directory, stored);
         foreach (var (id, problem) in stored.Damaged) EngineLog.RecordsDamaged(_engine.Logger, directory.DirectoryOf(id), problem);
         var options = new ParallelOptions { MaxDegreeOfParallelism = ConcurrentRecoveries, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(stored.Executions, options, (one, token) => RecoverOneAsync(one, directory, token));
@@ -30,6 +31,17 @@ public sealed partial class Executor
             var known = ExecutionId.TryParse(Path.GetFileName(left), out var id) && (_executions.ContainsKey(id) || stored.Damaged.ContainsKey(id));
             if (!known) ExecutorDirectory.Delete(left);
         }
+    }
+
+    // What a store knows nothing of is reaped: that must not be what another kind of store has recorded.
+    private void CheckStore(ExecutorDirectory directory, StoredExecutions stored)
+    {
+        if (_options.Store is null) return;
+        var known = stored.Executions.Select(e => e.Request.ExecutionId).Concat(stored.Damaged.Keys).Select(directory.DirectoryOf).ToHashSet();
+        if (directory.ListDirectories().FirstOrDefault(d => !known.Contains(d) && FileExecutionStore.HasRecords(d)) is not { } foreign) return;
+        throw new ExecutorException(
+            ErrorCode.StorageFailed,
+            $"The data directory has executions that were recorded in files, such as {foreign}, and the store knows nothing of them. Use another data directory, or remove them with an executor that has no store.");
     }
 
     private async ValueTask RecoverOneAsync(StoredExecution stored, ExecutorDirectory executorDirectory, CancellationToken cancellationToken)

@@ -14,6 +14,9 @@ internal sealed class FileExecutionStore(string dataDirectory, string executorNa
 
     public bool KeepsEvents => false;
 
+    /// <summary>Whether there are records of an execution in a directory.</summary>
+    public static bool HasRecords(string directory) => File.Exists(Path.Combine(directory, StateFile));
+
     public ValueTask<long> GetLastSequenceAsync(string executorId, CancellationToken cancellationToken) => ValueTask.FromResult(0L);
 
     public ValueTask<StoredExecutions> LoadAsync(string executorId, CancellationToken cancellationToken)
@@ -24,7 +27,7 @@ internal sealed class FileExecutionStore(string dataDirectory, string executorNa
         {
             cancellationToken.ThrowIfCancellationRequested();
             // The state is written last and deleted first: without it nobody was told of the execution.
-            if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || !File.Exists(Path.Combine(directory, StateFile))) continue;
+            if (!ExecutionId.TryParse(Path.GetFileName(directory), out var id) || !HasRecords(directory)) continue;
             try
             {
                 executions.Add(Load(directory));

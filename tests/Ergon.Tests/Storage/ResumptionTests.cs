@@ -86,6 +86,19 @@ public sealed class ResumptionTests : StoreTests
         result.Stdout.Text.Should().Be("ready\nstopping\n");
     }
 
+    [Fact]
+    public async Task What_was_recorded_in_files_is_not_reaped_by_an_executor_with_a_store()
+    {
+        var request = Request(Hang());
+        await using (var files = Create(o => o with { Store = null })) await files.StartAsync(request, Token);
+        var error = await Fails(ErrorCode.StorageFailed, () => Create().RecoverAsync(Token));
+        error.Message.Should().Contain(DirectoryOf(request.ExecutionId));
+        Backend.List().Should().ContainSingle();
+        await using var again = Create(o => o with { Store = null });
+        await again.RecoverAsync(Token);
+        await again.CleanupAsync(Token);
+    }
+
     private async Task WatchAsync(Executor executor, long after)
     {
         await foreach (var e in executor.WatchAsync(new WatchRequest { After = after }, Token)) Assert.Fail($"{e} was told.");
