@@ -91,8 +91,8 @@ public sealed class ResumptionTests : StoreTests
     {
         var request = Request(Hang());
         await using (var files = Create(o => o with { Store = null })) await files.StartAsync(request, Token);
-        var error = await Fails(ErrorCode.StorageFailed, () => Create().RecoverAsync(Token));
-        error.Message.Should().Contain(DirectoryOf(request.ExecutionId));
+        await using (var other = Create())
+            (await Fails(ErrorCode.StorageFailed, () => other.RecoverAsync(Token))).Message.Should().Contain(DirectoryOf(request.ExecutionId));
         Backend.List().Should().ContainSingle();
         await using var again = Create(o => o with { Store = null });
         await again.RecoverAsync(Token);
