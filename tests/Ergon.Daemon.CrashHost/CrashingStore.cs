@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Ergon.Storage;
 
 namespace Ergon.Daemon.CrashHost;
@@ -34,7 +33,7 @@ internal sealed class CrashingStore(IExecutionStore inner, int crashAt, bool sto
     // SIGKILL: nothing of this process runs any more.
     private static async Task CrashAsync()
     {
-        Process.GetCurrentProcess().Kill();
+        System.Diagnostics.Process.GetCurrentProcess().Kill();
         await Task.Delay(Timeout.InfiniteTimeSpan);
     }
 }

@@ -74,7 +74,7 @@ public sealed class CrashTests : IDisposable
     // Runs the process to its end, or kills it once it has told so many things; returns what it told.
     private async Task<List<string>> RunAsync(Case one, string what, string first, string second, int killAfter = int.MaxValue)
     {
-        using var process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ergon.Daemon.CrashHost"))
+        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ergon.Daemon.CrashHost"))
         {
             ArgumentList = { one.Endpoint.ToString(), one.ExecutorId, one.Data, what, first, second },
             UseShellExecute = false,

@@ -19,7 +19,7 @@ internal sealed class SmallDisk : IAsyncDisposable
 
     private static async Task RunAsync(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments))!;
+        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(program, arguments))!;
         await process.WaitForExitAsync();
         process.ExitCode.Should().Be(0, "{0} {1}", program, string.Join(' ', arguments));
     }
