@@ -123,7 +123,7 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
     private StoredExecutions Load(SqliteConnection connection, string executorId)
     {
         const string sql = """
-            SELECT e.id, e.request, e.info, e.stopping, e.released, CASE WHEN e.terminal THEN NULL ELSE r.result END
+            SELECT e.id, e.request, e.info, e.stopping, e.released, CASE WHEN e.terminal THEN NULL ELSE r.result END, e.paused, e.paused_since
             FROM executions e LEFT JOIN results r ON r.executor = e.executor AND r.id = e.id
             WHERE e.executor = $executor ORDER BY e.rowid
             """;
@@ -139,6 +139,7 @@ public sealed class SqliteExecutionStore : IExecutionStore, IAsyncDisposable
                     _requests.Read(executorId, row.GetString(0), row.GetFieldValue<byte[]>(1)),
                     ErgonJson.ParseInfo(row.GetFieldValue<byte[]>(2)),
                     row.IsDBNull(3) ? null : ReasonOf(row.GetString(3)),
+                    new PauseTimes(new TimeSpan(row.GetInt64(6)), row.IsDBNull(7) ? null : new DateTimeOffset(row.GetInt64(7), TimeSpan.Zero)),
                     row.GetBoolean(4),
                     row.IsDBNull(5) ? null : ErgonJson.ParseResult(row.GetFieldValue<byte[]>(5))));
             }

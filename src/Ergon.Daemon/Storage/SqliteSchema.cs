@@ -40,6 +40,10 @@ internal static class SqliteSchema
             name TEXT PRIMARY KEY,
             value BLOB NOT NULL) WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE executions ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE executions ADD COLUMN paused_since INTEGER;
+        """,
     ];
 
     public static int Version => Steps.Count;

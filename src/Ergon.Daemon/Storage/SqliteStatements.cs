@@ -30,8 +30,8 @@ internal sealed class SqliteStatements : IDisposable
             "INSERT INTO executions (executor, id, request, info, terminal, released, stopping) VALUES ($executor, $id, $request, $info, $terminal, $released, $stopping)",
             "$executor", "$id", "$request", "$info", "$terminal", "$released", "$stopping");
         _update = Prepare(
-            "UPDATE executions SET info = $info, terminal = $terminal, released = $released, stopping = $stopping WHERE executor = $executor AND id = $id",
-            "$executor", "$id", "$info", "$terminal", "$released", "$stopping");
+            "UPDATE executions SET info = $info, terminal = $terminal, released = $released, stopping = $stopping, paused = $paused, paused_since = $since WHERE executor = $executor AND id = $id",
+            "$executor", "$id", "$info", "$terminal", "$released", "$stopping", "$paused", "$since");
         _delete = Prepare("DELETE FROM executions WHERE executor = $executor AND id = $id", "$executor", "$id");
         _result = Prepare("INSERT OR REPLACE INTO results (executor, id, result) VALUES ($executor, $id, $result)", "$executor", "$id", "$result");
         _deleteResult = Prepare("DELETE FROM results WHERE executor = $executor AND id = $id", "$executor", "$id");
@@ -47,7 +47,8 @@ internal sealed class SqliteStatements : IDisposable
         if (change.Removed) Run(transaction, _delete, executorId, id);
         else if (change.Request is { } request)
             Run(transaction, _insert, executorId, id, _requests.Write(executorId, request), ErgonJson.SerializeInfo(change.Info), change.Info.IsTerminal, change.Released, Text(change.Stopping));
-        else Run(transaction, _update, executorId, id, ErgonJson.SerializeInfo(change.Info), change.Info.IsTerminal, change.Released, Text(change.Stopping));
+        else
+            Run(transaction, _update, executorId, id, ErgonJson.SerializeInfo(change.Info), change.Info.IsTerminal, change.Released, Text(change.Stopping), change.Pauses.Total.Ticks, Ticks(change.Pauses.Since));
 
         if (change.Removed || change.Released) Run(transaction, _deleteResult, executorId, id);
         else if (change.Result is { } result) Run(transaction, _result, executorId, id, ErgonJson.SerializeResult(result));
@@ -66,6 +67,8 @@ internal sealed class SqliteStatements : IDisposable
 
     private static object Text(TerminationReason? reason) =>
         reason is { } some ? JsonNamingPolicy.SnakeCaseLower.ConvertName(some.ToString()) : DBNull.Value;
+
+    private static object Ticks(DateTimeOffset? time) => time is { } some ? some.UtcTicks : DBNull.Value;
 
     private static void Run(SqliteTransaction transaction, SqliteCommand command, params ReadOnlySpan<object> values)
     {

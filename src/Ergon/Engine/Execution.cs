@@ -19,6 +19,7 @@ internal sealed class Execution : IDisposable
     private readonly Lock _lock = new();
     private readonly Journal _journal;
     private readonly EventHub _events;
+    private readonly TimeProvider _time;
     private readonly TaskCompletionSource<StopCause> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _kill = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _detach = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -38,6 +39,7 @@ internal sealed class Execution : IDisposable
         _info = info;
         _journal = engine.Journal;
         _events = engine.Events;
+        _time = engine.Time;
     }
 
     public ExecutionRequest Request { get; }
@@ -57,6 +59,9 @@ internal sealed class Execution : IDisposable
 
     /// <summary>Why it is being ended, as it is recorded.</summary>
     public TerminationReason? Stopping { get; private set; }
+
+    /// <summary>How long it has been paused.</summary>
+    public PauseTimes Pauses { get; private set; }
 
     /// <summary>Its share of the resources, or its place in the queue for one.</summary>
     public AdmissionTicket? Share { get; set; }
@@ -134,7 +139,7 @@ internal sealed class Execution : IDisposable
     /// <summary>Takes over what is recorded already.</summary>
     public void Restore(StoredExecution stored)
     {
-        Stopping = stored.Stopping;
+        (Stopping, Pauses) = (stored.Stopping, stored.Pauses);
         if (stored.Released) Release();
         if (_info.Status != ExecutionStatus.Pending) _startEnded.TrySetResult();
         Visible = true;
@@ -150,14 +155,15 @@ internal sealed class Execution : IDisposable
     public ValueTask MoveAsync(ExecutionInfo next, ExecutionEventType type)
     {
         if (!StatusRules.CanMove(Info.Status, next.Status)) return ValueTask.CompletedTask;
-        var change = new ExecutionChange { Info = next, Stopping = Stopping };
-        return _journal.RecordAsync(change, type, () => Set(next), tellAnyway: next.IsTerminal);
+        var pauses = Pauses.MovedTo(next.Status, _time.GetUtcNow());
+        var change = new ExecutionChange { Info = next, Stopping = Stopping, Pauses = pauses };
+        return _journal.RecordAsync(change, type, () => Set(next, pauses), tellAnyway: next.IsTerminal);
     }
 
     /// <summary>Records and tells something that does not change the status.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
     public ValueTask RecordAsync(ExecutionEventType type) =>
-        _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = Stopping }, type, static () => true);
+        _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = Stopping, Pauses = Pauses }, type, static () => true);
 
     /// <summary>Records why it is being ended, so that a later process ends it for the same reason.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
@@ -165,13 +171,13 @@ internal sealed class Execution : IDisposable
     {
         if (Stopping is not null) return ValueTask.CompletedTask;
         Stopping = reason;
-        return _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = reason });
+        return _journal.RecordAsync(new ExecutionChange { Info = Info, Stopping = reason, Pauses = Pauses });
     }
 
     /// <summary>Records how it ended, before it is destroyed and anybody is told.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
     public ValueTask RecordResultAsync(ExecutionResult result) =>
-        _journal.RecordAsync(new ExecutionChange { Info = Info, Result = result, Stopping = Stopping });
+        _journal.RecordAsync(new ExecutionChange { Info = Info, Result = result, Stopping = Stopping, Pauses = Pauses });
 
     /// <summary>Records the snapshot, which was told before it could be recorded.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
@@ -193,13 +199,14 @@ internal sealed class Execution : IDisposable
         return ValueTask.CompletedTask;
     }
 
-    private bool Set(ExecutionInfo next)
+    private bool Set(ExecutionInfo next, PauseTimes pauses)
     {
         TaskCompletionSource? changed;
         lock (_lock)
         {
             if (!StatusRules.CanMove(_info.Status, next.Status)) return false;
             _info = next;
+            Pauses = pauses;
             (changed, _changed) = (_changed, null);
         }
 

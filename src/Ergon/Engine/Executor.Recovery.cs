@@ -115,7 +115,7 @@ public sealed partial class Executor
     private async Task ResuperviseAsync(Execution execution, IDriverExecution driver)
     {
         var info = execution.Info;
-        var ran = _time.GetUtcNow() - (info.StartedAt ?? info.CreatedAt);
+        var ran = execution.Pauses.RunTime(info.StartedAt ?? info.CreatedAt, _time.GetUtcNow());
         await FreezeAsRecordedAsync(execution, driver);
         Supervise(execution, execution.Request.Timeouts.Run - ran);
         if (info.Status == ExecutionStatus.Paused) execution.Deadline?.Pause();

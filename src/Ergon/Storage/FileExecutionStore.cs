@@ -80,7 +80,7 @@ internal sealed class FileExecutionStore(string dataDirectory, string executorNa
             var state = StateRecord.Parse(File.ReadAllBytes(Path.Combine(directory, StateFile)));
             var resultFile = Path.Combine(directory, ResultFile);
             var result = !StatusRules.IsTerminal(state.Status) && File.Exists(resultFile) ? ErgonJson.ParseResult(File.ReadAllBytes(resultFile)) : null;
-            return new StoredExecution(request, state.ToInfo(request, executorName), state.Stopping, state.Released, result);
+            return new StoredExecution(request, state.ToInfo(request, executorName), state.Stopping, new PauseTimes(new TimeSpan(state.PausedTicks), state.PausedSince), state.Released, result);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -49,6 +49,9 @@ public sealed record ExecutionChange
     /// <summary>Why it is being ended, once it is: what a later process goes on with.</summary>
     public TerminationReason? Stopping { get; init; }
 
+    /// <summary>How long it has been paused, which does not count as run time.</summary>
+    public PauseTimes Pauses { get; init; }
+
     /// <summary>Whether log and result have been given up.</summary>
     public bool Released { get; init; }
 
@@ -63,10 +66,30 @@ public sealed record ExecutionChange
 /// <param name="Request">Its request.</param>
 /// <param name="Info">Where it was.</param>
 /// <param name="Stopping">Why it was being ended.</param>
+/// <param name="Pauses">How long it has been paused.</param>
 /// <param name="Released">Whether log and result have been given up.</param>
 /// <param name="Result">How it ended, when that is stored and its info does not say so yet.</param>
 public sealed record StoredExecution(
-    ExecutionRequest Request, ExecutionInfo Info, TerminationReason? Stopping, bool Released, ExecutionResult? Result);
+    ExecutionRequest Request, ExecutionInfo Info, TerminationReason? Stopping, PauseTimes Pauses, bool Released, ExecutionResult? Result);
+
+/// <summary>How long an execution has been paused.</summary>
+/// <param name="Total">The pauses that are over, together.</param>
+/// <param name="Since">When the pause that goes on began (UTC).</param>
+public readonly record struct PauseTimes(TimeSpan Total, DateTimeOffset? Since)
+{
+    /// <summary>The times after a move to a status.</summary>
+    internal PauseTimes MovedTo(ExecutionStatus status, DateTimeOffset now)
+    {
+        if (status == ExecutionStatus.Paused) return this with { Since = now };
+        return Since is { } since ? new PauseTimes(Total + Positive(now - since), null) : this;
+    }
+
+    /// <summary>How long an execution has run that started then.</summary>
+    internal TimeSpan RunTime(DateTimeOffset started, DateTimeOffset now) => Positive((Since ?? now) - started - Total);
+
+    // The clock may have been set back.
+    private static TimeSpan Positive(TimeSpan time) => time < TimeSpan.Zero ? TimeSpan.Zero : time;
+}
 
 /// <summary>What a store has of one executor.</summary>
 /// <param name="Executions">The executions.</param>

@@ -29,10 +29,22 @@ internal sealed record StateRecord
     /// <summary>Why it is being ended, once it is.</summary>
     public TerminationReason? Stopping { get; init; }
 
+    /// <summary>The pauses that are over, together, in ticks.</summary>
+    public long PausedTicks { get; init; }
+
+    /// <summary>When the pause that goes on began.</summary>
+    public DateTimeOffset? PausedSince { get; init; }
+
     /// <summary>Whether log and result have been given up.</summary>
     public bool Released { get; init; }
 
-    public static StateRecord From(ExecutionChange change) => From(change.Info) with { Stopping = change.Stopping, Released = change.Released };
+    public static StateRecord From(ExecutionChange change) => From(change.Info) with
+    {
+        Stopping = change.Stopping,
+        PausedTicks = change.Pauses.Total.Ticks,
+        PausedSince = change.Pauses.Since,
+        Released = change.Released,
+    };
 
     private static StateRecord From(ExecutionInfo info) => new()
     {

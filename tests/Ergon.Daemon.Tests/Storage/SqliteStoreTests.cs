@@ -9,10 +9,11 @@ public sealed class SqliteStoreTests : DatabaseTests
     public async Task An_execution_is_found_again_as_it_was_left()
     {
         var request = Request("a") with { Labels = new Dictionary<string, string> { ["team"] = "x" } };
+        var pauses = new PauseTimes(TimeSpan.FromSeconds(7), new DateTimeOffset(2030, 1, 2, 3, 5, 0, TimeSpan.Zero));
         await using (var store = await OpenAsync())
         {
             await store.AppendAsync(ExecutorName, new ExecutionChange { Info = Info(request), Request = request });
-            await store.AppendAsync(ExecutorName, new ExecutionChange { Info = Info(request, ExecutionStatus.Running), Stopping = TerminationReason.TimedOut });
+            await store.AppendAsync(ExecutorName, new ExecutionChange { Info = Info(request, ExecutionStatus.Running), Stopping = TerminationReason.TimedOut, Pauses = pauses });
         }
 
         await using var second = await OpenAsync();
@@ -20,6 +21,7 @@ public sealed class SqliteStoreTests : DatabaseTests
         ErgonJson.SerializeRequest(stored.Request).Should().Equal(ErgonJson.SerializeRequest(request));
         stored.Info.Should().BeEquivalentTo(Info(request, ExecutionStatus.Running));
         stored.Stopping.Should().Be(TerminationReason.TimedOut);
+        stored.Pauses.Should().Be(pauses);
         stored.Released.Should().BeFalse();
         stored.Result.Should().BeNull();
     }

@@ -45,7 +45,7 @@ internal sealed class MemoryExecutionStore : IExecutionStore
             if (change.Result is { } result) _results[id] = result;
             if (change.Removed || change.Released) _results.Remove(id);
             if (change.Removed) _executions.Remove(id);
-            else _executions[id] = new StoredExecution(change.Request ?? _executions[id].Request, change.Info, change.Stopping, change.Released, _results.GetValueOrDefault(id));
+            else _executions[id] = new StoredExecution(change.Request ?? _executions[id].Request, change.Info, change.Stopping, change.Pauses, change.Released, _results.GetValueOrDefault(id));
         }
     }
 

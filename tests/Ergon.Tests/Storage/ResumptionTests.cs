@@ -86,6 +86,36 @@ public sealed class ResumptionTests : StoreTests
         result.Stdout.Text.Should().Be("ready\nstopping\n");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Time_in_which_a_job_was_paused_does_not_count_as_run_time_after_a_restart(bool store)
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        Executor CreateTimed() => Create(o => o with { Store = store ? Store : null, DataDirectory = Path.Combine(o.DataDirectory!, "timed") }, time);
+        var request = Request(Hang()) with { Timeouts = new Timeouts { Run = TimeSpan.FromMinutes(10), StopGrace = TimeSpan.Zero } };
+        var first = CreateTimed();
+        await first.StartAsync(request, Token);
+        time.Advance(TimeSpan.FromMinutes(4));
+        await first.PauseAsync(request.ExecutionId, Token);
+        time.Advance(TimeSpan.FromHours(1));
+        await first.ResumeAsync(request.ExecutionId, Token);
+        time.Advance(TimeSpan.FromMinutes(1));
+        await first.PauseAsync(request.ExecutionId, Token);
+        time.Advance(TimeSpan.FromHours(1));
+        await first.DisposeAsync();
+
+        await using var second = CreateTimed();
+        await second.RecoverAsync(Token);
+        time.Advance(TimeSpan.FromHours(1));
+        await second.ResumeAsync(request.ExecutionId, Token);
+        time.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromSeconds(1));
+        (await second.GetStatusAsync(request.ExecutionId, Token)).Status.Should().Be(ExecutionStatus.Running);
+        time.Advance(TimeSpan.FromSeconds(1));
+        (await second.WaitAsync(request.ExecutionId, Token)).Reason.Should().Be(TerminationReason.TimedOut);
+        await second.CleanupAsync(Token);
+    }
+
     [Fact]
     public async Task What_was_recorded_in_files_is_not_reaped_by_an_executor_with_a_store()
     {

@@ -27,10 +27,10 @@ public abstract class StoreTests : IAsyncDisposable
         Timeouts = new Timeouts { StopGrace = TimeSpan.FromSeconds(2) },
     };
 
-    protected Executor Create(Func<ExecutorOptions, ExecutorOptions>? change = null)
+    protected Executor Create(Func<ExecutorOptions, ExecutorOptions>? change = null, TimeProvider? time = null)
     {
         var options = new ExecutorOptions { ExecutorId = "stores", DataDirectory = _data, Store = Store, DisposeBehavior = DisposeBehavior.Detach };
-        var executor = new Executor(new InMemoryDriver(Backend), change?.Invoke(options) ?? options, timeProvider: new FastTime());
+        var executor = new Executor(new InMemoryDriver(Backend), change?.Invoke(options) ?? options, timeProvider: time ?? new FastTime());
         _executors.Add(executor);
         return executor;
     }
