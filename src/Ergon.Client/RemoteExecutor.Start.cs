@@ -43,7 +43,7 @@ public sealed partial class RemoteExecutor
         _calls.ThrowIfClosed();
         cancellationToken.ThrowIfCancellationRequested();
         CheckTexts(request);
-        return new P.StartRequest { Request = request.ToWire(), RequestKey = Guid.CreateVersion7().ToString("n") };
+        return new P.StartRequest { Request = (request with { RequestKey = request.RequestKey ?? Guid.CreateVersion7().ToString("n") }).ToWire() };
     }
 
     private async Task<ExecutionResult> ReadRunAsync(P.StartRequest wire, ExecutionId id, TaskCompletionSource<bool> started, CancellationToken cancellationToken)
@@ -60,8 +60,6 @@ public sealed partial class RemoteExecutor
         }
         catch (ExecutorException e) when (!started.TrySetException(e))
         {
-            // A daemon that was started anew knows the execution, if no longer the key.
-            if (e.Code is ErrorCode.ExecutionAlreadyStarted or ErrorCode.ExecutionAlreadyConcluded) return await WaitAsync(id, cancellationToken);
             throw;
         }
         catch (OperationCanceledException e)
@@ -80,7 +78,7 @@ public sealed partial class RemoteExecutor
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            var undo = new P.CancelRequest { ExecutionId = wire.Request.ExecutionId, RequestKey = wire.RequestKey };
+            var undo = new P.CancelRequest { ExecutionId = wire.Request.ExecutionId, RequestKey = wire.Request.RequestKey };
             await AskAsync(o => _client.CancelAsync(undo, o), CancellationToken.None);
             try
             {

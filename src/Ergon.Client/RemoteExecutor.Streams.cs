@@ -46,8 +46,8 @@ public sealed partial class RemoteExecutor
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The daemon numbers events from its start. After a restart of it the stream goes on with the new daemon's events, whose numbers begin
-    /// again; a stream of one execution ends with its conclusion even if that happened in between.
+    /// The stream goes on after a restart of the daemon, with none missing or twice. <see cref="WatchRequest.After"/> needs one executor
+    /// (<see cref="RemoteExecutorOptions.Executor"/>), since each numbers its own events.
     /// </remarks>
     public IAsyncEnumerable<ExecutionEvent> WatchAsync(WatchRequest? request = null, CancellationToken cancellationToken = default)
     {
@@ -84,6 +84,7 @@ public sealed partial class RemoteExecutor
             {
                 var message = messages.Current;
                 wire.Cursor = message.Cursor;
+                wire.ClearAfter();
                 if (message.Event is { } e)
                 {
                     sequence = e.Sequence;
@@ -91,7 +92,7 @@ public sealed partial class RemoteExecutor
                 }
                 else if (message.Gap && request.ExecutionId is { } id)
                 {
-                    // What happened meanwhile is not known, but how it ended is.
+                    // What happened meanwhile is no longer kept, but how it ended is.
                     if (await FindAsync(id, cancellationToken) is not { } info) yield break;
                     if (!info.IsTerminal) continue;
                     yield return new ExecutionEvent { Sequence = sequence + 1, Timestamp = info.FinishedAt ?? info.CreatedAt, Type = ExecutionEventType.Concluded, Info = info };

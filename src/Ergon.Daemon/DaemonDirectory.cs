@@ -1,19 +1,25 @@
+using Ergon.Admission;
 using Ergon.Daemon.Executors;
+using Ergon.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Ergon.Daemon;
 
-/// <summary>The data directory of a daemon: <c>id</c>, <c>audit.log</c>, and a directory per executor.</summary>
+/// <summary>The data directory of a daemon: <c>id</c>, <c>executions.db</c>, <c>audit.log</c>, and a directory of logs per executor.</summary>
 internal sealed class DaemonDirectory
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private readonly string _path;
-    private readonly string _id;
 
-    private DaemonDirectory(string path, string id) => (_path, _id) = (path, id);
+    private DaemonDirectory(string path, string id) => (_path, Id) = (path, id);
+
+    /// <summary>Tells this daemon from all others.</summary>
+    public string Id { get; }
 
     public string AuditPath => Path.Combine(_path, "audit.log");
+
+    public string DatabasePath => Path.Combine(_path, "executions.db");
 
     /// <summary>Opens the directory, making it if it is missing.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
@@ -32,19 +38,25 @@ internal sealed class DaemonDirectory
         }
     }
 
-    /// <summary>Makes one of the daemon's executors, which has the same id after each restart.</summary>
-    public ManagedExecutor CreateExecutor(string name, DaemonOptions options, ILoggerFactory loggerFactory, ILogger logger, TimeProvider time)
+    /// <summary>Makes the daemon's executors, each of which has the same id after each restart.</summary>
+    public IReadOnlyList<ManagedExecutor> CreateExecutors(DaemonOptions options, IExecutionStore store, ILoggerFactory loggerFactory, ILogger logger, TimeProvider time)
     {
-        var executorOptions = new ExecutorOptions
+        var limits = options.Admission ?? (options.Policy.Resources is null ? null : new AdmissionOptions());
+        if (limits is not null && options.Policy.Resources is { } most) limits = limits with { PerRequest = most };
+        var shared = new ExecutorOptions
         {
-            ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{_id}-{name}",
             DataDirectory = _path,
+            Store = store,
+            Admission = limits is null ? null : new AdmissionControl(limits),
             DisposeBehavior = options.OnShutdown,
             MaxConcurrentExecutions = options.MaxConcurrentExecutions,
             DefaultPersistLogs = options.DefaultPersistLogs,
-            AllowedVolumeRoots = options.AllowedVolumeRoots,
+            AllowedVolumeRoots = options.Policy.VolumeRoots,
         };
-        return new ManagedExecutor(ExecutorFactory.Create(name, executorOptions, loggerFactory), _path, logger, time);
+        var names = options.Executors.Count > 0 ? options.Executors : ExecutorFactory.Names;
+        return [.. names.Select(name => new ManagedExecutor(
+            ExecutorFactory.Create(name, options.Policy, shared with { ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{Id}-{name}" }, loggerFactory),
+            _path, logger, time))];
     }
 
     // Two daemons of one machine must not take each other's containers for their own.

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Ergon.Admission;
 
 namespace Ergon.Daemon;
 
@@ -27,8 +28,14 @@ public sealed record DaemonFile
     /// <summary>As <see cref="DaemonOptions.DefaultPersistLogs"/>, such as <c>"24h"</c>.</summary>
     public TimeSpan? PersistLogs { get; init; }
 
-    /// <summary>As <see cref="DaemonOptions.AllowedVolumeRoots"/>.</summary>
-    public IReadOnlyList<string>? AllowedVolumeRoots { get; init; }
+    /// <summary>As <see cref="DaemonOptions.Admission"/>.</summary>
+    public AdmissionOptions? Admission { get; init; }
+
+    /// <summary>As <see cref="DaemonOptions.Policy"/>.</summary>
+    public DaemonPolicy? Policy { get; init; }
+
+    /// <summary>As <see cref="DaemonOptions.Network"/>.</summary>
+    public NetworkListener? Network { get; init; }
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/>: it cannot be read, or says something that is not known.</exception>
@@ -58,11 +65,26 @@ public sealed record DaemonFile
         OnShutdown = OnShutdown ?? defaults.OnShutdown,
         MaxConcurrentExecutions = MaxConcurrentExecutions ?? defaults.MaxConcurrentExecutions,
         DefaultPersistLogs = PersistLogs ?? defaults.DefaultPersistLogs,
-        AllowedVolumeRoots = AllowedVolumeRoots ?? defaults.AllowedVolumeRoots,
+        Admission = Admission ?? defaults.Admission,
+        Policy = Policy ?? defaults.Policy,
+        Network = Network ?? defaults.Network,
     };
 
     private static DaemonFile Parse(byte[] json) =>
         JsonSerializer.Deserialize(json, DaemonFileContext.Default.DaemonFile) ?? throw new JsonException("it is null");
+}
+
+/// <summary>A number of bytes: whole, or text such as <c>"8g"</c>.</summary>
+internal sealed class SizeConverter : JsonConverter<long>
+{
+    public override long Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var number)) return number;
+        if (reader.TokenType == JsonTokenType.String && ByteSize.TryParse(reader.GetString(), out var bytes)) return bytes;
+        throw new JsonException("a number of bytes, or text such as \"8g\", is expected");
+    }
+
+    public override void Write(Utf8JsonWriter writer, long value, JsonSerializerOptions options) => writer.WriteNumberValue(value);
 }
 
 [JsonSourceGenerationOptions(
@@ -72,6 +94,6 @@ public sealed record DaemonFile
     ReadCommentHandling = JsonCommentHandling.Skip,
     AllowTrailingCommas = true,
     AllowDuplicateProperties = false,
-    Converters = [typeof(Json.DurationConverter), typeof(Json.SnakeCaseConverter<DisposeBehavior>)])]
+    Converters = [typeof(SizeConverter), typeof(Json.DurationConverter), typeof(Json.SnakeCaseConverter<DisposeBehavior>), typeof(Json.SnakeCaseConverter<NetworkMode>)])]
 [JsonSerializable(typeof(DaemonFile))]
 internal sealed partial class DaemonFileContext : JsonSerializerContext;

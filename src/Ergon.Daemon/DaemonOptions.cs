@@ -1,3 +1,5 @@
+using Ergon.Admission;
+
 namespace Ergon.Daemon;
 
 /// <summary>The settings of a daemon.</summary>
@@ -26,8 +28,14 @@ public sealed record DaemonOptions
     /// <summary>How long logs and results are retained after the end, for requests that do not say.</summary>
     public TimeSpan DefaultPersistLogs { get; init; } = new ExecutorOptions().DefaultPersistLogs;
 
-    /// <summary>The host directories from which inputs may come and in which results may lie; empty: everywhere.</summary>
-    public IReadOnlyList<string> AllowedVolumeRoots { get; init; } = [];
+    /// <summary>What executions may take, together and each; who does not find room waits. <see langword="null"/>: without limits.</summary>
+    public AdmissionOptions? Admission { get; init; }
+
+    /// <summary>What requests may ask for.</summary>
+    public DaemonPolicy Policy { get; init; } = new();
+
+    /// <summary>Where to listen beside the socket, and who may call there. <see langword="null"/>: nowhere.</summary>
+    public NetworkListener? Network { get; init; }
 
     /// <summary>How long the calls that are being answered may take when the daemon is stopped.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(10);

@@ -1,60 +1,72 @@
-using System.Globalization;
 using Ergon.Daemon.Executors;
+using Ergon.Daemon.Http;
 using Ergon.Daemon.Listening;
 using Ergon.Daemon.Rpc;
 using Ergon.Daemon.Security;
-using Grpc.HealthCheck;
-using Grpc.Reflection;
+using Ergon.Daemon.Storage;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using P = Ergon.Protocol.V1;
 
 namespace Ergon.Daemon;
 
 /// <summary>Serves executors to many clients, over gRPC and HTTP, for as long as a node runs.</summary>
 public sealed class ErgonDaemon : IAsyncDisposable
 {
+    // Between the end of the executions and the end of the calls that tell of it.
+    private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(1);
+
     private readonly DaemonOptions _options;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly SqliteExecutionStore _store;
     private readonly ExecutorSet _executors;
     private readonly AuditLog _audit;
     private readonly PrivateSocket? _socket;
     private readonly WebApplication _application;
     private int _disposed;
 
-    private ErgonDaemon(DaemonOptions options, ILoggerFactory loggerFactory, TimeProvider time)
+    private ErgonDaemon(DaemonOptions options, DaemonDirectory data, CallerDirectory? callers, SqliteExecutionStore store, ILoggerFactory loggerFactory, TimeProvider time)
     {
         _options = options;
         _logger = loggerFactory.CreateLogger<ErgonDaemon>();
-        var data = DaemonDirectory.Open(options.DataDirectory);
-        _executors = new ExecutorSet([.. ChosenNames(options).Select(name => data.CreateExecutor(name, options, loggerFactory, _logger, time))]);
+        _store = store;
+        _executors = new ExecutorSet(data.CreateExecutors(options, store, loggerFactory, _logger, time));
         _audit = new AuditLog(data.AuditPath, time);
         _socket = options.SocketPath is { } path ? PrivateSocket.Bind(path) : null;
-        var operations = new Operations(_executors, _audit, _stopping.Token);
-        var identity = new DaemonIdentity(time.GetUtcNow().ToUnixTimeMilliseconds().ToString("x", CultureInfo.InvariantCulture));
-        _application = Build(operations, identity, loggerFactory, time);
+        var operations = new Operations(_executors, options.Policy, _audit, _stopping.Token);
+        var identity = new DaemonIdentity(data.Id);
+        var http = new HttpApi(operations, new ExecutionEndpoints(operations), new StreamEndpoints(operations, identity), _logger);
+        _application = ServiceHost.Build(options, _socket, callers, operations, identity, http, _audit, loggerFactory, time);
     }
 
     /// <summary>Starts a daemon: finds again what a former one left, then takes calls.</summary>
     /// <exception cref="ExecutorException">
     /// <see cref="ErrorCode.StorageFailed"/>: the data directory or the socket cannot be used; <see cref="ErrorCode.NotSupported"/>: an executor
-    /// is not known here.
+    /// is not known here; <see cref="ErrorCode.InvalidRequest"/>: the options do not say who may call over the network.
     /// </exception>
     public static async Task<ErgonDaemon> StartAsync(
         DaemonOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
     {
-        var daemon = new ErgonDaemon(options, loggerFactory ?? NullLoggerFactory.Instance, timeProvider ?? TimeProvider.System);
+        loggerFactory ??= NullLoggerFactory.Instance;
+        timeProvider ??= TimeProvider.System;
+        var callers = options.Network is { } network ? CallerDirectory.Read(network) : null;
+        var data = DaemonDirectory.Open(options.DataDirectory);
+        var store = await SqliteExecutionStore.OpenAsync(new SqliteStoreOptions { Path = data.DatabasePath }, timeProvider, cancellationToken);
+        ErgonDaemon daemon;
         try
         {
-            await Task.WhenAll(daemon._executors.All.Select(e => e.StartAsync())).WaitAsync(cancellationToken);
-            await daemon._application.StartAsync(cancellationToken);
-            if (options.SocketPath is { } path) DaemonLog.Listening(daemon._logger, $"unix://{Path.GetFullPath(path)}");
+            daemon = new ErgonDaemon(options, data, callers, store, loggerFactory, timeProvider);
+        }
+        catch
+        {
+            await store.DisposeAsync();
+            throw;
+        }
+
+        try
+        {
+            await daemon.StartAsync(cancellationToken);
             return daemon;
         }
         catch
@@ -76,85 +88,30 @@ public sealed class ErgonDaemon : IAsyncDisposable
         await _executors.DisposeAsync();
         using (var deadline = new CancellationTokenSource(_options.ShutdownTimeout))
         {
-            if (!detach) _stopping.CancelAfter(TimeSpan.FromSeconds(1));
+            if (!detach) _stopping.CancelAfter(LastAnswers);
             await _application.StopAsync(deadline.Token);
         }
 
         await _application.DisposeAsync();
         await _audit.DisposeAsync();
+        await _store.DisposeAsync();
         _socket?.Dispose();
         _stopping.Dispose();
     }
 
-    private static IReadOnlyList<string> ChosenNames(DaemonOptions options) =>
-        options.Executors.Count > 0 ? options.Executors : ExecutorFactory.Names;
-
-    private WebApplication Build(Operations operations, DaemonIdentity identity, ILoggerFactory loggerFactory, TimeProvider time)
+    private async Task StartAsync(CancellationToken cancellationToken)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "ergon" });
-        builder.WebHost.UseKestrelCore();
-        builder.Services.AddSingleton(loggerFactory);
-        builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton(operations);
-        builder.Services.AddSingleton(identity);
-        builder.Services.AddGrpc(options =>
+        await Task.WhenAll(_executors.All.Select(e => e.StartAsync())).WaitAsync(cancellationToken);
+        try
         {
-            options.MaxReceiveMessageSize = DaemonLimits.MaxRequestBytes;
-            options.MaxSendMessageSize = null;
-            options.Interceptors.Add<CallErrors>();
-        });
-        var health = new HealthServiceImpl();
-        health.SetStatus("", Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.Serving);
-        health.SetStatus(P.ExecutorService.Descriptor.FullName, Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.Serving);
-        builder.Services.AddSingleton(health);
-        builder.Services.AddSingleton(new ReflectionServiceImpl(P.ExecutorService.Descriptor, Grpc.Health.V1.Health.Descriptor));
-        builder.Services.Configure<KestrelServerOptions>(options => Listen(options, time));
-        if (_socket is { } socket) builder.Services.Configure<SocketTransportOptions>(options => BindTo(options, socket));
-        var application = builder.Build();
-        application.UseRouting();
-        application.MapGrpcService<ExecutorRpc>();
-        application.MapGrpcService<HealthServiceImpl>();
-        application.MapGrpcService<ReflectionServiceImpl>();
-        return application;
-    }
-
-    private void Listen(KestrelServerOptions options, TimeProvider time)
-    {
-        options.AddServerHeader = false;
-
-        // What stands in for the TLS handshake makes Kestrel expect 'https'.
-        options.AllowAlternateSchemes = true;
-        options.Limits.MaxRequestBodySize = DaemonLimits.MaxRequestBytes;
-        options.Limits.MaxConcurrentConnections = DaemonLimits.MaxConnections;
-        options.Limits.Http2.MaxStreamsPerConnection = DaemonLimits.MaxStreamsPerConnection;
-        if (_options.SocketPath is { } path) options.ListenUnixSocket(Path.GetFullPath(path), listen => ConfigureLocal(listen, time));
-    }
-
-    private static void ConfigureLocal(ListenOptions listen, TimeProvider time)
-    {
-        listen.Protocols = HttpProtocols.Http1AndHttp2;
-        listen.Use(next => connection =>
+            await _application.StartAsync(cancellationToken);
+        }
+        catch (IOException e)
         {
-            // The socket's mode lets its owner, and root, connect, and nobody else.
-            if (PeerCredentials.Of(connection) is { } peer)
-                connection.Features.Set(new Caller(string.Create(CultureInfo.InvariantCulture, $"uid:{peer.UserId}"), Scopes.All));
-            else connection.Features.Set(new Caller("local", Scopes.All));
-            return next(connection);
-        });
-        listen.Use(next => new ProtocolDetector(next, time).OnConnectionAsync);
-    }
+            throw new ExecutorException(ErrorCode.StorageFailed, $"The daemon cannot listen: {e.Message} Choose another address, or stop who uses it.", innerException: e);
+        }
 
-    private static void BindTo(SocketTransportOptions options, PrivateSocket socket)
-    {
-        var other = options.CreateBoundListenSocket;
-        options.CreateBoundListenSocket = endpoint => endpoint is System.Net.Sockets.UnixDomainSocketEndPoint ? socket.Socket : other(endpoint);
+        if (_options.SocketPath is { } path) DaemonLog.Listening(_logger, $"unix://{Path.GetFullPath(path)}");
+        if (_options.Network is { } network) DaemonLog.Listening(_logger, network.Address.ToString());
     }
-}
-
-/// <summary>How much callers may ask for.</summary>
-internal static class DaemonLimits
-{
-    public const int MaxRequestBytes = 32 * 1024 * 1024;
-    public const int MaxConnections = 4096;
-    public const int MaxStreamsPerConnection = 2000;
 }

@@ -5,7 +5,7 @@ using Ergon.Logs;
 namespace Ergon.Daemon;
 
 /// <summary>What a daemon does, for whichever interface asks for it: finds the executor, and takes down who changed what.</summary>
-internal sealed class Operations(ExecutorSet executors, AuditLog audit, CancellationToken stopping)
+internal sealed class Operations(ExecutorSet executors, DaemonPolicy policy, AuditLog audit, CancellationToken stopping)
 {
     public const int MaxPage = 1000;
 
@@ -16,8 +16,12 @@ internal sealed class Operations(ExecutorSet executors, AuditLog audit, Cancella
     /// <summary>Cancelled when the daemon is being stopped: streams and waits end then, and can be asked for again from the next one.</summary>
     public CancellationToken Stopping => stopping;
 
-    public Task<StartedExecution> StartAsync(Caller caller, ExecutionRequest request, string key, CancellationToken cancellationToken) =>
-        AuditedAsync(caller, "start", request.ExecutionId.Value, () => _starts.StartAsync(request, key, cancellationToken));
+    public Task<StartedExecution> StartAsync(Caller caller, ExecutionRequest request, CancellationToken cancellationToken) =>
+        AuditedAsync(caller, "start", request.ExecutionId.Value, () =>
+        {
+            policy.Check(request);
+            return _starts.StartAsync(request, cancellationToken);
+        });
 
     public async Task<ExecutionResult> WaitAsync(ExecutionId id, CancellationToken cancellationToken) =>
         await (await executors.FindAsync(id, cancellationToken)).WaitAsync(id, cancellationToken);

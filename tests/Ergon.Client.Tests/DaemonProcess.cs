@@ -28,6 +28,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
+    /// <summary>Completes when it has ended.</summary>
+    public Task Ended => _process.WaitForExitAsync();
+
     /// <summary>What it said on stderr and stdout.</summary>
     public string Log
     {

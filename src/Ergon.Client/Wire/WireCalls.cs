@@ -81,6 +81,7 @@ internal static class WireCalls
         var wire = new P.WatchRequest();
         if (request.ExecutionId is { } id) wire.ExecutionId = id.Value;
         if (request.JobId is { } job) wire.JobId = job.Value;
+        if (request.After is { } after) wire.After = after;
         return wire;
     }
 
@@ -88,5 +89,6 @@ internal static class WireCalls
     {
         ExecutionId = wire.HasExecutionId ? WireExecution.ExecutionIdOf(wire.ExecutionId) : null,
         JobId = wire.HasJobId ? WireExecution.JobIdOf(wire.JobId) : null,
+        After = wire.HasAfter ? wire.After : null,
     };
 }

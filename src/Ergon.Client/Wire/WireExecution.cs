@@ -24,6 +24,7 @@ internal static class WireExecution
         };
         if (info.ExitCode is { } code) wire.ExitCode = code;
         if (info.Error is { } error) wire.Error = error;
+        if (info.QueuePosition is { } place) wire.QueuePosition = place;
         wire.Ports.AddRange(info.Ports.Select(WireRequest.ToWire));
         wire.Labels.AddAll(info.Labels);
         return wire;
@@ -41,6 +42,7 @@ internal static class WireExecution
         Reason = wire.Reason == P.TerminationReason.Unspecified ? null : (TerminationReason)(wire.Reason - 1),
         ExitCode = wire.HasExitCode ? wire.ExitCode : null,
         Error = wire.HasError ? wire.Error : null,
+        QueuePosition = wire.HasQueuePosition ? wire.QueuePosition : null,
         Ports = wire.Ports.Count == 0 ? [] : [.. wire.Ports.Select(WireRequest.FromWire)],
         Labels = wire.Labels.Count == 0 ? NoLabels : wire.Labels.ToDictionary(),
     };

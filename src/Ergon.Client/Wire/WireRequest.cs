@@ -23,6 +23,8 @@ internal static class WireRequest
             PersistLogs = request.PersistLogs?.ToWire(),
             LogLimits = new P.LogLimits { MaxBytesPerStream = request.LogLimits.MaxBytesPerStream, ResultBytes = request.LogLimits.ResultBytes },
         };
+        wire.Priority = request.Priority;
+        if (request.RequestKey is { } key) wire.RequestKey = key;
         if (request.ResultsDir is { } results) wire.ResultsDir = results;
         wire.Inputs.AddRange(request.Inputs.Select(ToWire));
         wire.Outputs.AddRange(request.Outputs.Select(ToWire));
@@ -50,6 +52,8 @@ internal static class WireRequest
         PersistLogs = wire.PersistLogs?.FromWire(),
         LogLimits = FromWire(wire.LogLimits ?? new P.LogLimits()),
         Labels = wire.Labels.ToDictionary(),
+        Priority = wire.Priority,
+        RequestKey = wire.HasRequestKey ? wire.RequestKey : null,
     };
 
     public static P.PortMapping ToWire(this PortMapping port)

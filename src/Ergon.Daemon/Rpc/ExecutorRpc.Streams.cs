@@ -10,7 +10,7 @@ internal sealed partial class ExecutorRpc
     public override async Task Run(P.StartRequest request, IServerStreamWriter<P.RunResponse> responses, ServerCallContext context)
     {
         using var ending = LinkToStop(context);
-        var started = await operations.StartAsync(CallerOf(context), Read(request), request.RequestKey, context.CancellationToken);
+        var started = await operations.StartAsync(CallerOf(context), Read(request), context.CancellationToken);
         await responses.WriteAsync(new P.RunResponse { Started = started.Info.ToWire() }, context.CancellationToken);
         var result = await started.Result.WaitAsync(ending.Token);
         await responses.WriteAsync(new P.RunResponse { Result = result.ToWire() }, context.CancellationToken);
@@ -40,16 +40,10 @@ internal sealed partial class ExecutorRpc
     public override async Task Watch(P.WatchRequest request, IServerStreamWriter<P.WatchResponse> responses, ServerCallContext context)
     {
         using var ending = LinkToStop(context);
-        var watch = request.FromWire();
-        var merge = EventMerge.Subscribe(operations.Executors, watch, request.HasExecutor ? request.Executor : null, ending.Token);
-        var cursor = new EventCursor(identity.Epoch);
-
-        // Whoever comes back with a cursor was away: what happened meanwhile is not kept.
-        await responses.WriteAsync(new P.WatchResponse { Cursor = cursor.ToString(), Gap = request.Cursor.Length > 0 }, ending.Token);
-        await foreach (var (executor, e) in merge.ReadAsync(ending.Token))
-        {
-            cursor.Advance(executor, e.Sequence);
-            await responses.WriteAsync(new P.WatchResponse { Event = e.ToWire(), Cursor = cursor.ToString() }, ending.Token);
-        }
+        var subscription = EventSubscription.Create(
+            operations.Executors, request.FromWire(), request.HasExecutor ? request.Executor : null, request.Cursor, identity.Id, ending.Token);
+        await responses.WriteAsync(new P.WatchResponse { Cursor = subscription.Cursor, Gap = subscription.Gap }, ending.Token);
+        await foreach (var e in subscription.ReadAsync(ending.Token))
+            await responses.WriteAsync(new P.WatchResponse { Event = e?.ToWire(), Gap = e is null, Cursor = subscription.Cursor }, ending.Token);
     }
 }

@@ -13,7 +13,7 @@ internal sealed partial class ExecutorRpc(Operations operations, DaemonIdentity 
 
     public override async Task<P.StartResponse> Start(P.StartRequest request, ServerCallContext context)
     {
-        var started = await operations.StartAsync(CallerOf(context), Read(request), request.RequestKey, context.CancellationToken);
+        var started = await operations.StartAsync(CallerOf(context), Read(request), context.CancellationToken);
         return new P.StartResponse { Info = started.Info.ToWire() };
     }
 
@@ -117,6 +117,6 @@ internal sealed partial class ExecutorRpc(Operations operations, DaemonIdentity 
         CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, operations.Stopping);
 }
 
-/// <summary>What tells one run of a daemon from another.</summary>
-/// <param name="Epoch">When it began, as a text.</param>
-internal sealed record DaemonIdentity(string Epoch);
+/// <summary>What tells a daemon from another.</summary>
+/// <param name="Id">The id that its data directory has.</param>
+internal sealed record DaemonIdentity(string Id);

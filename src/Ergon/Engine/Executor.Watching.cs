@@ -18,6 +18,9 @@ public sealed partial class Executor
         return WatchFromAsync(request, after, cancellationToken);
     }
 
+    /// <summary>The number of the last event that was told.</summary>
+    internal long LastEvent => _engine.Events.LastSequence;
+
     // Most of the past is read before the present is listened to, so that a long past does not make a slow watcher.
     private async IAsyncEnumerable<ExecutionEvent> WatchFromAsync(
         WatchRequest request, long after, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -19,7 +19,7 @@ internal sealed class DaemonExecutor : IExecutor
             OnShutdown = options.DisposeBehavior,
             MaxConcurrentExecutions = options.MaxConcurrentExecutions,
             PersistLogs = options.DefaultPersistLogs,
-            AllowedVolumeRoots = options.AllowedVolumeRoots,
+            Policy = new DaemonPolicy { VolumeRoots = options.AllowedVolumeRoots },
         });
         _remote = new RemoteExecutor(new RemoteExecutorOptions { Address = _daemon.Address, Executor = "process" });
     }
@@ -31,7 +31,13 @@ internal sealed class DaemonExecutor : IExecutor
     /// <summary>The daemon's own log, for tests that fail.</summary>
     public string Log => _daemon.Log;
 
-    public Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default) => _remote.StartAsync(request, cancellationToken);
+    // A daemon that cannot have its data directory does not begin to serve; why not is on its stderr.
+    public async Task StartAsync(ExecutionRequest request, CancellationToken cancellationToken = default)
+    {
+        var start = _remote.StartAsync(request, cancellationToken);
+        if (await Task.WhenAny(start, _daemon.Ended) == start) await start;
+        else throw new ExecutorException(_daemon.Log.Contains("is in use", StringComparison.Ordinal) ? ErrorCode.StorageFailed : ErrorCode.BackendFailed, _daemon.Log);
+    }
 
     public Task<ExecutionResult> RunAsync(ExecutionRequest request, CancellationToken cancellationToken = default) => _remote.RunAsync(request, cancellationToken);
 

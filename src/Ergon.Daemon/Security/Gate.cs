@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Threading.RateLimiting;
+using Ergon.Daemon.Http;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Ergon.Daemon.Security;
+
+/// <summary>Lets a call through when its caller is known, may do that, and does not call too often. Refusals are taken down.</summary>
+internal sealed class Gate(RequestDelegate next, CallerDirectory? directory, AuditLog audit) : IDisposable
+{
+    private const int CallsPerSecond = 1000;
+    private const int Burst = 5000;
+
+    private readonly PartitionedRateLimiter<Caller> _rates = PartitionedRateLimiter.Create<Caller, string>(caller => RateLimitPartition.GetTokenBucketLimiter(
+        caller.Name,
+        static _ => new TokenBucketRateLimiterOptions
+        {
+            TokenLimit = Burst,
+            TokensPerPeriod = CallsPerSecond / 10,
+            ReplenishmentPeriod = TimeSpan.FromMilliseconds(100),
+            QueueLimit = 0,
+        }));
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var path = context.Request.Path.Value ?? "";
+        var needed = CallScopes.Of(context.Request.Method, path);
+        var caller = await IdentifyAsync(context);
+        context.Features.Set(caller ?? Caller.Unknown);
+        if (needed == Scopes.None) await next(context);
+        else if (caller is null) await RefuseAsync(context, Caller.Unknown, StatusCodes.Status401Unauthorized, "unauthenticated", "Nobody is known by what this call brings. Bring one of the daemon's tokens (Authorization: Bearer ...) or a client certificate.");
+        else if ((caller.Scopes & needed) != needed) await RefuseAsync(context, caller, StatusCodes.Status403Forbidden, "permission_denied", $"'{caller.Name}' may not do that: it takes the scope '{needed.ToString().ToLowerInvariant()}'.");
+        else if (IsLocal(caller) || TryTake(caller)) await next(context);
+        else await RefuseAsync(context, caller, StatusCodes.Status429TooManyRequests, "too_many_requests", string.Create(CultureInfo.InvariantCulture, $"'{caller.Name}' calls more often than {CallsPerSecond} times a second. Call less often."));
+    }
+
+    public void Dispose() => _rates.Dispose();
+
+    // Whoever owns the socket owns the daemon.
+    private static bool IsLocal(Caller caller) => caller.Name.StartsWith("uid:", StringComparison.Ordinal);
+
+    private bool TryTake(Caller caller)
+    {
+        using var lease = _rates.AttemptAcquire(caller);
+        return lease.IsAcquired;
+    }
+
+    private async ValueTask<Caller?> IdentifyAsync(HttpContext context)
+    {
+        if (context.Features.Get<Caller>() is { } known) return known;
+        if (directory is null) return null;
+        var header = context.Request.Headers.Authorization.ToString();
+        if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)) return directory.OfToken(header["Bearer ".Length..].Trim());
+        var certificate = context.Features.Get<ITlsConnectionFeature>() is { } tls ? await tls.GetClientCertificateAsync(context.RequestAborted) : null;
+        return certificate is null || directory.Authorities.Count == 0 ? null : directory.OfCertificate(certificate);
+    }
+
+    private async Task RefuseAsync(HttpContext context, Caller caller, int status, string code, string message)
+    {
+        await audit.RecordAsync(caller, $"{context.Request.Method} {context.Request.Path}", context.Connection.RemoteIpAddress?.ToString(), code);
+        if (!context.Request.Headers.ContentType.ToString().StartsWith("application/grpc", StringComparison.Ordinal))
+        {
+            if (status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer";
+            await Problem.WriteAsync(context, status, code, message);
+            return;
+        }
+
+        context.Response.ContentType = "application/grpc";
+        context.Response.Headers["grpc-status"] = status switch { StatusCodes.Status401Unauthorized => "16", StatusCodes.Status403Forbidden => "7", _ => "8" };
+        context.Response.Headers["grpc-message"] = Uri.EscapeDataString(message);
+    }
+}
+
+/// <summary>What a call takes.</summary>
+internal static class CallScopes
+{
+    private const string Rpc = "/ergon.v1.ExecutorService/";
+
+    public static Scopes Of(string method, string path)
+    {
+        if (path.StartsWith(Rpc, StringComparison.Ordinal)) return OfRpc(path.AsSpan(Rpc.Length));
+        if (path is "/livez" or "/readyz" || path.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal)) return Scopes.None;
+        if (path.StartsWith("/grpc.reflection.", StringComparison.Ordinal)) return Scopes.Read;
+        if (path == "/v1/cleanup") return Scopes.Admin;
+        return HttpMethods.IsGet(method) || HttpMethods.IsHead(method) ? Scopes.Read : Scopes.Run;
+    }
+
+    // A method that is not named here changes something, for all that is known.
+    private static Scopes OfRpc(ReadOnlySpan<char> method) => method switch
+    {
+        "Wait" or "GetLogStream" or "GetStatus" or "WaitForStatus" or "List" or "GetStats" or "Watch" or "Fingerprint" or "ListExecutors" => Scopes.Read,
+        "Start" or "Run" or "Cancel" or "Pause" or "Resume" or "Signal" or "Exec" or "Remove" => Scopes.Run,
+        _ => Scopes.Admin,
+    };
+}
