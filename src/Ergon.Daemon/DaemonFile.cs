@@ -29,7 +29,7 @@ public sealed record DaemonFile
     public TimeSpan? PersistLogs { get; init; }
 
     /// <summary>As <see cref="DaemonOptions.Admission"/>.</summary>
-    public AdmissionOptions? Admission { get; init; }
+    public AdmissionFile? Admission { get; init; }
 
     /// <summary>As <see cref="DaemonOptions.Policy"/>.</summary>
     public DaemonPolicy? Policy { get; init; }
@@ -65,13 +65,45 @@ public sealed record DaemonFile
         OnShutdown = OnShutdown ?? defaults.OnShutdown,
         MaxConcurrentExecutions = MaxConcurrentExecutions ?? defaults.MaxConcurrentExecutions,
         DefaultPersistLogs = PersistLogs ?? defaults.DefaultPersistLogs,
-        Admission = Admission ?? defaults.Admission,
+        Admission = Admission?.ToOptions() ?? defaults.Admission,
         Policy = Policy ?? defaults.Policy,
         Network = Network ?? defaults.Network,
     };
 
     private static DaemonFile Parse(byte[] json) =>
         JsonSerializer.Deserialize(json, DaemonFileContext.Default.DaemonFile) ?? throw new JsonException("it is null");
+}
+
+/// <summary>As <see cref="AdmissionOptions"/>; what it leaves out has its default.</summary>
+public sealed record AdmissionFile
+{
+    /// <summary>As <see cref="AdmissionOptions.Total"/>.</summary>
+    public ResourceLimits? Total { get; init; }
+
+    /// <summary>As <see cref="AdmissionOptions.PerRequest"/>.</summary>
+    public ResourceLimits? PerRequest { get; init; }
+
+    /// <summary>As <see cref="AdmissionOptions.MaxExecutions"/>.</summary>
+    public int? MaxExecutions { get; init; }
+
+    /// <summary>As <see cref="AdmissionOptions.MaxQueued"/>.</summary>
+    public int? MaxQueued { get; init; }
+
+    /// <summary>As <see cref="AdmissionOptions.Unstated"/>.</summary>
+    public ResourceLimits? Unstated { get; init; }
+
+    internal AdmissionOptions ToOptions()
+    {
+        var defaults = new AdmissionOptions();
+        return defaults with
+        {
+            Total = Total ?? defaults.Total,
+            PerRequest = PerRequest ?? defaults.PerRequest,
+            MaxExecutions = MaxExecutions,
+            MaxQueued = MaxQueued ?? defaults.MaxQueued,
+            Unstated = Unstated ?? defaults.Unstated,
+        };
+    }
 }
 
 /// <summary>A number of bytes: whole, or text such as <c>"8g"</c>.</summary>

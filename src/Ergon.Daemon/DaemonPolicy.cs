@@ -6,6 +6,7 @@ namespace Ergon.Daemon;
 /// <summary>What the operator of a daemon lets requests ask for. <see langword="null"/>: anything that the executors allow.</summary>
 public sealed record DaemonPolicy
 {
+    // What a JSON file leaves out is set to null by the reader, in place of what stands here.
     /// <summary>The engine spec types.</summary>
     public IReadOnlyList<string>? Engines { get; init; }
 
@@ -16,16 +17,16 @@ public sealed record DaemonPolicy
     public IReadOnlyList<NetworkMode>? Networks { get; init; }
 
     /// <summary>The capabilities that <c>cap_add</c> may ask for; none unless they are named here.</summary>
-    public IReadOnlyList<string> Capabilities { get; init; } = [];
+    public IReadOnlyList<string> Capabilities { get; init => field = value ?? field; } = [];
 
     /// <summary>The users that <c>user</c> may ask for in local processes; <c>*</c> allows any.</summary>
-    public IReadOnlyList<string> Users { get; init; } = ["*"];
+    public IReadOnlyList<string> Users { get; init => field = value ?? field; } = ["*"];
 
     /// <summary>The most that one execution may ask for.</summary>
     public ResourceLimits? Resources { get; init; }
 
     /// <summary>The host directories from which inputs may come and in which results may lie; empty: everywhere.</summary>
-    public IReadOnlyList<string> VolumeRoots { get; init; } = [];
+    public IReadOnlyList<string> VolumeRoots { get; init => field = value ?? field; } = [];
 
     /// <summary>Whether the host's network may be asked for.</summary>
     internal bool AllowsHostNetwork => Networks is null || Networks.Contains(NetworkMode.Host);

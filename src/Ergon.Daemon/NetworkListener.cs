@@ -6,6 +6,7 @@ namespace Ergon.Daemon;
 /// </summary>
 public sealed record NetworkListener
 {
+    // What a JSON file leaves out is set to null by the reader, in place of what stands here.
     /// <summary>Where: <c>https://0.0.0.0:7443</c>.</summary>
     public required Uri Address { get; init; }
 
@@ -19,10 +20,10 @@ public sealed record NetworkListener
     public string? ClientAuthorities { get; init; }
 
     /// <summary>What holders of a client certificate may do, by the certificate's common name; <c>*</c> is for all others.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<string>> ClientScopes { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> ClientScopes { get; init => field = value ?? field; } = new Dictionary<string, IReadOnlyList<string>>();
 
     /// <summary>The tokens that are accepted.</summary>
-    public IReadOnlyList<DaemonToken> Tokens { get; init; } = [];
+    public IReadOnlyList<DaemonToken> Tokens { get; init => field = value ?? field; } = [];
 }
 
 /// <summary>A token that proves who calls. Only its hash is kept: whoever reads the settings cannot call.</summary>

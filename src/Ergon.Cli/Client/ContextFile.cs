@@ -9,7 +9,8 @@ internal sealed record ContextFile
     /// <summary>The one in use; <see langword="null"/>: none, jobs run without a daemon.</summary>
     public string? Current { get; init; }
 
-    public IReadOnlyDictionary<string, DaemonContext> Contexts { get; init; } = new Dictionary<string, DaemonContext>();
+    // What the file leaves out is set to null by the reader.
+    public IReadOnlyDictionary<string, DaemonContext> Contexts { get; init => field = value ?? field; } = new Dictionary<string, DaemonContext>();
 
     [JsonIgnore]
     public static bool Exists => File.Exists(Location);

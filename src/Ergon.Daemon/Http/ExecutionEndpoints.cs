@@ -185,7 +185,7 @@ internal sealed class ExecutionEndpoints(Operations operations)
         while (await stream.ReadAsync(buffer, cancellationToken) is > 0 and var read)
         {
             var kept = (int)Math.Min(read, MaxExecOutput - head.Length);
-            head.Write(buffer, 0, kept);
+            await head.WriteAsync(buffer.AsMemory(0, kept), cancellationToken);
             truncated |= kept < read;
         }
 
@@ -204,13 +204,13 @@ internal sealed record ExecBody
 {
     public required IReadOnlyList<string> Command { get; init; }
 
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string>? Environment { get; init; }
 
     public string? WorkingDirectory { get; init; }
 
     public string? Stdin { get; init; }
 
-    public ExecRequest ToRequest() => new() { Command = Command, Environment = Environment, WorkingDirectory = WorkingDirectory, Stdin = Stdin is not null };
+    public ExecRequest ToRequest() => new() { Command = Command, Environment = Environment ?? new Dictionary<string, string>(), WorkingDirectory = WorkingDirectory, Stdin = Stdin is not null };
 }
 
 [JsonSourceGenerationOptions(

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using Ergon.Daemon.Executors;
@@ -9,6 +10,9 @@ namespace Ergon.Daemon.Http;
 /// <summary>The JSON of answers that the contract itself has no form for.</summary>
 internal static class Payloads
 {
+    /// <summary>As the contract itself is written: escaped is only what JSON, or a terminal, could misunderstand.</summary>
+    public static JsonWriterOptions Relaxed { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static byte[] Page(IReadOnlyList<ExecutionInfo> page, string nextToken) => Write(json =>
     {
         json.WriteStartObject();
@@ -78,7 +82,7 @@ internal static class Payloads
     private static byte[] Write(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer)) write(json);
+        using (var json = new Utf8JsonWriter(buffer, Relaxed)) write(json);
         return buffer.WrittenSpan.ToArray();
     }
 }

@@ -33,7 +33,7 @@ internal static class Problem
     public static byte[] Serialize(int status, string code, string message, ExecutorException? error)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Payloads.Relaxed))
         {
             json.WriteStartObject();
             json.WriteString("type", $"urn:ergon:error:{code}");

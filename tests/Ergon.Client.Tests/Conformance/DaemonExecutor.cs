@@ -36,7 +36,7 @@ internal sealed class DaemonExecutor : IExecutor
     {
         var start = _remote.StartAsync(request, cancellationToken);
         if (await Task.WhenAny(start, _daemon.Ended) == start) await start;
-        else throw new ExecutorException(_daemon.Log.Contains("is in use", StringComparison.Ordinal) ? ErrorCode.StorageFailed : ErrorCode.BackendFailed, _daemon.Log);
+        else throw new ExecutorException(_daemon.Log.Contains("cannot be used", StringComparison.Ordinal) ? ErrorCode.StorageFailed : ErrorCode.BackendFailed, _daemon.Log);
     }
 
     public Task<ExecutionResult> RunAsync(ExecutionRequest request, CancellationToken cancellationToken = default) => _remote.RunAsync(request, cancellationToken);
