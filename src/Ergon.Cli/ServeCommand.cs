@@ -35,7 +35,9 @@ internal static class ServeCommand
         try
         {
             await using var daemon = await ErgonDaemon.StartAsync(Options(parsed), loggers);
+            ServiceNotification.Ready();
             await stop.Task;
+            ServiceNotification.Stopping();
             return 0;
         }
         catch (ExecutorException e)
