@@ -1,3 +1,4 @@
+using Ergon.Daemon.Page;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -28,6 +29,7 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
         ("GET", "/v1/executions/{id}/logs", streams.LogsAsync),
         ("GET", "/v1/executions/{id}/stats", streams.StatsAsync),
         ("GET", "/v1/events", streams.EventsAsync),
+        ("GET", "/v1/caller", WriteCallerAsync),
         ("GET", "/v1/executors", executions.ListExecutorsAsync),
         ("GET", "/v1/executors/{name}", executions.FingerprintAsync),
         ("POST", "/v1/cleanup", executions.CleanupAsync),
@@ -36,6 +38,7 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
     public void Map(IEndpointRouteBuilder endpoints)
     {
         foreach (var (method, path, act) in Routes) endpoints.MapMethods(path, [method], context => RunAsync(context, act));
+        OperatorPage.Map(endpoints);
         endpoints.MapFallback(context => Problem.WriteAsync(
             context, StatusCodes.Status404NotFound, "not_found", $"There is nothing at {context.Request.Method} {context.Request.Path}; /openapi/v1.json describes what there is."));
     }
@@ -93,6 +96,9 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
     private Task WriteReadyzAsync(HttpCall call) => operations.Executors.All.Any(e => e.Ready) && !operations.Stopping.IsCancellationRequested
         ? call.WriteAsync("{\"status\":\"ready\"}"u8.ToArray())
         : call.WriteAsync("{\"status\":\"not ready\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable);
+
+    // So that a client need not try what it may not do.
+    private static Task WriteCallerAsync(HttpCall call) => call.WriteAsync(Payloads.Caller(call.Caller));
 
     private static async Task WriteResourceAsync(HttpCall call, string name, string contentType)
     {

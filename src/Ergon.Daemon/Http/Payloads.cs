@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using Ergon.Daemon.Executors;
+using Ergon.Daemon.Security;
 
 namespace Ergon.Daemon.Http;
 
@@ -49,6 +50,17 @@ internal static class Payloads
             json.WriteEndObject();
         }
 
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
+
+    public static byte[] Caller(Caller caller) => Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("name", caller.Name);
+        json.WriteStartArray("scopes");
+        foreach (var scope in (Scopes[])[Scopes.Read, Scopes.Run, Scopes.Admin])
+            if (caller.Scopes.HasFlag(scope)) json.WriteStringValue(scope.ToString().ToLowerInvariant());
         json.WriteEndArray();
         json.WriteEndObject();
     });

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
 using Ergon.Daemon.Http;
+using Ergon.Daemon.Page;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -80,7 +81,7 @@ internal static class CallScopes
     public static Scopes Of(string method, string path)
     {
         if (path.StartsWith(Rpc, StringComparison.Ordinal)) return OfRpc(path.AsSpan(Rpc.Length));
-        if (path is "/livez" or "/readyz" || path.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal)) return Scopes.None;
+        if (path is "/livez" or "/readyz" || OperatorPage.Has(path) || path.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal)) return Scopes.None;
         if (path.StartsWith("/grpc.reflection.", StringComparison.Ordinal)) return Scopes.Read;
         if (path == "/v1/cleanup") return Scopes.Admin;
         return HttpMethods.IsGet(method) || HttpMethods.IsHead(method) ? Scopes.Read : Scopes.Run;
