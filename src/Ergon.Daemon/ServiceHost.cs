@@ -2,6 +2,7 @@ using Ergon.Daemon.Http;
 using Ergon.Daemon.Listening;
 using Ergon.Daemon.Rpc;
 using Ergon.Daemon.Security;
+using Ergon.Daemon.Telemetry;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Grpc.Reflection;
@@ -35,6 +36,7 @@ internal static class ServiceHost
         builder.Services.AddSingleton(operations);
         builder.Services.AddSingleton(identity);
         AddRpc(builder.Services);
+        DaemonTelemetry.Add(builder.Services);
         builder.Services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options, callers, time));
         if (socket is not null) builder.Services.Configure<SocketTransportOptions>(transport => BindTo(transport, socket));
         var application = builder.Build();
@@ -43,6 +45,7 @@ internal static class ServiceHost
         application.MapGrpcService<ExecutorRpc>();
         application.MapGrpcService<HealthServiceImpl>();
         application.MapGrpcService<ReflectionServiceImpl>();
+        DaemonTelemetry.Map(application);
         http.Map(application);
         return application;
     }

@@ -8,6 +8,12 @@ internal sealed class ErgonTelemetry : IDisposable
 {
     public const string Name = "Ergon";
 
+    // Seconds: a local process starts in milliseconds, a job may run for days.
+    private static readonly InstrumentAdvice<double> Seconds = new()
+    {
+        HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400],
+    };
+
     private static readonly ActivitySource Source = new(Name);
 
     private readonly Meter? _ownMeter;
@@ -30,9 +36,9 @@ internal sealed class ErgonTelemetry : IDisposable
         _startFailed = meter.CreateCounter<long>("ergon.executions.start_failed", "{execution}", "Executions whose start failed, by error.");
         _concluded = meter.CreateCounter<long>("ergon.executions.concluded", "{execution}", "Executions that ended, by reason.");
         _active = meter.CreateUpDownCounter<long>("ergon.executions.active", "{execution}", "Executions that are pending, running or paused.");
-        _startDuration = meter.CreateHistogram<double>("ergon.execution.start.duration", "s", "From the call of Start to the job's process.");
+        _startDuration = meter.CreateHistogram<double>("ergon.execution.start.duration", "s", "From the call of Start to the job's process.", tags: null, Seconds);
         _queueDuration = meter.CreateHistogram<double>("ergon.execution.queue.duration", "s", "From the call of Start to the share of resources, of executions that had to wait.");
-        _runDuration = meter.CreateHistogram<double>("ergon.execution.run.duration", "s", "From the job's process to its end.");
+        _runDuration = meter.CreateHistogram<double>("ergon.execution.run.duration", "s", "From the job's process to its end.", tags: null, Seconds);
         _logBytes = meter.CreateCounter<long>("ergon.log.bytes", "By", "Bytes of output read from jobs.");
     }
 
