@@ -41,3 +41,6 @@ catch (Exception e)
     await Console.Error.WriteLineAsync($"ergon: Something went wrong that should not have: {e}");
     return ExitCodes.ErgonFailed;
 }
+
+// Said here, since the web framework's generator would make it public.
+internal sealed partial class Program;
