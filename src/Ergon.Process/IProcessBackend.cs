@@ -12,8 +12,8 @@ internal interface IProcessBackend : IAsyncDisposable
 
     ValueTask<IDriverExecution> PrepareAsync(DriverContext context, ProcessSpec spec, CancellationToken cancellationToken);
 
-    /// <summary>Removes what a former process left of one execution.</summary>
-    ValueTask RemoveLeftoversAsync(DriverContext context, CancellationToken cancellationToken);
+    /// <summary>Finds the started job that a former process left, or removes what there is of it.</summary>
+    ValueTask<IDriverExecution?> AttachAsync(DriverContext context, ProcessSpec spec, CancellationToken cancellationToken);
 
     ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken);
 }

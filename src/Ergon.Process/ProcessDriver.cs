@@ -72,12 +72,8 @@ internal sealed class ProcessDriver : IExecutionDriver
         return _backend.PrepareAsync(context, spec, cancellationToken);
     }
 
-    // Local processes die with the process that started them; what could be left of one is an empty cgroup.
-    public async ValueTask<IDriverExecution?> AttachAsync(DriverContext context, CancellationToken cancellationToken)
-    {
-        await _backend.RemoveLeftoversAsync(context, cancellationToken);
-        return null;
-    }
+    public ValueTask<IDriverExecution?> AttachAsync(DriverContext context, CancellationToken cancellationToken) =>
+        _backend.AttachAsync(context, ProcessSpecReader.Read(context.Request.EngineSpec, new RequestProblems()), cancellationToken);
 
     public ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken) =>
         _backend.CleanupAsync(executorId, keep, cancellationToken);

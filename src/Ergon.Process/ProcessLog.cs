@@ -7,6 +7,9 @@ internal static partial class ProcessLog
     [LoggerMessage(1, LogLevel.Warning, "Jobs run with less protection than they should: {Problem} {Remedy}")]
     public static partial void ProtectionMissing(this ILogger logger, string problem, string remedy);
 
+    [LoggerMessage(3, LogLevel.Warning, "Execution {ExecutionId}, which a former process started, cannot be taken over and is removed")]
+    public static partial void NotAttached(this ILogger logger, ExecutionId executionId, Exception exception);
+
     [LoggerMessage(2, LogLevel.Warning, "Cleaning up after execution {ExecutionId}, the start of which failed, failed as well")]
     public static partial void UndoFailed(this ILogger logger, ExecutionId executionId, Exception exception);
 }

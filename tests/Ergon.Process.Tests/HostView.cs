@@ -1,13 +1,16 @@
 using Ergon.Linux;
+using Ergon.Process.Sandboxing;
 
 namespace Ergon.Process.Tests;
 
 /// <summary>Looks at what executors do to this machine, from the outside.</summary>
 internal static class HostView
 {
+    private static readonly string[] Families = ["ergon", "ergon-temporary"];
+
     /// <summary>The processes of an execution, by the cgroups that they are in.</summary>
     public static IReadOnlyList<int> ProcessesOf(string executorId, ExecutionId executionId) =>
-        [.. ProcessTable.ReadAll().Where(p => p.State is not ('Z' or 'X')).Select(p => p.Id).Where(id => CgroupsOf(id).Contains($"/ergon/{executorId}/{executionId}"))];
+        [.. ProcessTable.ReadAll().Where(p => p.State is not ('Z' or 'X')).Select(p => p.Id).Where(id => Families.Any(family => CgroupsOf(id).Contains($"/{family}/{executorId}/{executionId}")))];
 
     /// <summary>The init process of an execution's sandbox; <see langword="null"/> when there is none.</summary>
     public static int? InitOf(string executorId, ExecutionId executionId)
@@ -26,7 +29,8 @@ internal static class HostView
     {
         foreach (var id in executorIds)
         {
-            foreach (var process in ProcessTable.ReadAll().Where(p => CgroupsOf(p.Id).Contains($"/ergon/{id}/"))) yield return $"process {process.Id} of {id}";
+            foreach (var process in ProcessTable.ReadAll().Where(p => Families.Any(family => CgroupsOf(p.Id).Contains($"/{family}/{id}/")))) yield return $"process {process.Id} of {id}";
+            foreach (var (keeper, execution) in Keepers.Find(id)) yield return $"keeper {keeper} of {id}/{execution}";
             foreach (var directory in CgroupDirectories(id)) yield return $"cgroup {directory}";
         }
 
@@ -39,7 +43,7 @@ internal static class HostView
         var places = hierarchies.V1.Values.ToList();
         for (var directory = hierarchies.V2; directory is not null && directory.Length >= hierarchies.V2Root!.Length; directory = Path.GetDirectoryName(directory))
             places.Add(directory);
-        return places.Select(p => Path.Combine(p, "ergon", executorId)).Where(Directory.Exists).Distinct();
+        return places.SelectMany(p => Families.Select(family => Path.Combine(p, family, executorId))).Where(Directory.Exists).Distinct();
     }
 
     private static string CgroupsOf(int id) => CgroupText.Read($"/proc/{id}/cgroup") ?? "";

@@ -1,8 +1,10 @@
 using Ergon.Linux;
+using Ergon.Process.Native;
+using Ergon.Process.Sandboxing;
 
 namespace Ergon.Process.Tests;
 
-/// <summary>Nothing outlives its execution, and no execution outlives its executor.</summary>
+/// <summary>Nothing outlives its execution.</summary>
 public sealed class LifetimeTests : ProcessTests
 {
     public LifetimeTests() => SkipWithoutRoot();
@@ -10,51 +12,36 @@ public sealed class LifetimeTests : ProcessTests
     [Theory]
     [InlineData("running")]
     [InlineData("paused")]
-    public async Task A_job_dies_with_the_program_that_runs_it(string state)
+    public async Task A_job_that_nobody_can_find_again_dies_with_the_program_that_runs_it(string state)
     {
-        var (executorId, id, directory) = ($"killed-{Guid.NewGuid():n}", ExecutionId.New(), NewDirectory());
-        using var program = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
-            "dotnet", [Path.Combine(AppContext.BaseDirectory, "Ergon.Process.TestProgram.dll"), executorId, directory, id.Value, state, "sh", "-c", "sleep 1000 & echo started; wait"])
-        {
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        })!;
-        (await program.StandardOutput.ReadLineAsync(Token)).Should().Be("the job runs");
-        var processes = HostView.ProcessesOf(executorId, id);
-        processes.Should().HaveCountGreaterThanOrEqualTo(2);
-        var init = HostView.InitOf(executorId, id);
-        init.Should().NotBeNull();
-
-        program.Kill();
-        await program.WaitForExitAsync(Token);
+        var executorId = $"killed-{Guid.NewGuid():n}";
+        var request = Script("sleep 1000 & echo started; wait");
         using var events = new KernelEvents();
-        await OtherProcess.WaitForEndAsync(init.Value, events, Token);
-        HostView.ProcessesOf(executorId, id).Should().BeEmpty();
-
-        await using (var next = ProcessExecutor.Create(executorOptions: new ExecutorOptions { ExecutorId = executorId, DataDirectory = directory }))
+        using (var program = await TestHost.StartAsync(executorId, null, request, state, Token))
         {
-            await next.RecoverAsync(Token);
-            (await next.WaitAsync(id, Token)).Reason.Should().Be(TerminationReason.BackendLost);
-            await next.CleanupAsync(Token);
+            await program.SaysAsync("the job runs");
+            HostView.ProcessesOf(executorId, request.ExecutionId).Should().HaveCountGreaterThanOrEqualTo(2);
+            var init = HostView.InitOf(executorId, request.ExecutionId);
+            init.Should().NotBeNull();
+            await program.KillAsync();
+            await OtherProcess.WaitForEndAsync(init.Value, events, Token);
         }
 
+        HostView.ProcessesOf(executorId, request.ExecutionId).Should().BeEmpty();
+        Keepers.Find(executorId).Should().BeEmpty();
+        // The empty cgroup goes with the next program.
+        (await Protections.DetectAsync(events)).Cgroups.IsUsable.Should().BeTrue();
         HostView.Leftovers([executorId]).Should().BeEmpty();
     }
 
     [Fact]
     public async Task A_program_that_was_started_with_SIGCHLD_ignored_runs_jobs_as_well()
     {
-        var (executorId, id, directory) = ($"ignored-{Guid.NewGuid():n}", ExecutionId.New(), NewDirectory());
-        var program = Path.Combine(AppContext.BaseDirectory, "Ergon.Process.TestProgram.dll");
         // dash and busybox do not hand an ignored SIGCHLD on; bash does.
-        using var child = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
-            "bash", ["-c", "trap '' CHLD; exec \"$@\"", "bash", "dotnet", program, executorId, directory, id.Value, "ended", "sh", "-c", "echo started; exit 7"])
-        {
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        })!;
-        (await child.StandardOutput.ReadToEndAsync(Token)).Should().Be("Exited 7\n");
-        await child.WaitForExitAsync(Token);
+        using var child = await TestHost.StartAsync(
+            $"ignored-{Guid.NewGuid():n}", NewDirectory(), Script("echo started; exit 7"), "ended", Token, "bash", "-c", "trap '' CHLD; exec \"$@\"", "bash");
+        await child.SaysAsync("Exited 7");
+        await child.EndsAsync();
     }
 
     [Fact]

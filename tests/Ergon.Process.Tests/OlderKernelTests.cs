@@ -24,6 +24,7 @@ public sealed class OlderKernelTests
                 HostName = "old",
                 OwnNetwork = true,
                 User = UserIdentity.Nobody,
+                Mark = "TEST=older",
                 ChangesMountsAtOnce = false,
                 MountsProcessesDirectly = false,
             };
@@ -33,7 +34,7 @@ public sealed class OlderKernelTests
                 [new(open, "/usr/share/open", ReadOnly: false, IsDirectory: true, "a"), new(closed, "/closed", ReadOnly: true, IsDirectory: true, "b")],
                 problems);
             problems.ThrowIfAny();
-            await using var sandbox = await Sandbox.CreateAsync(spec, layout, events, token);
+            using var sandbox = await Sandbox.CreateAsync(spec, layout, events, token);
             var mounts = MountTable.Parse(await File.ReadAllTextAsync($"/proc/{sandbox.InitId}/mountinfo", token));
             var writable = mounts.Where(m => !m.Options.Split(',').Contains("ro")).Select(m => m.MountPoint).ToList();
             writable.Should().OnlyContain(p => p == "/usr/share/open" || p == "/proc" || p == "/tmp" || p == "/var/tmp" || p == "/run" || p.StartsWith("/dev/") || p.StartsWith("/proc/"));
@@ -41,6 +42,7 @@ public sealed class OlderKernelTests
             File.Exists(sandbox.PathInside("/proc/1/stat")).Should().BeTrue();
             File.Exists(sandbox.PathInside($"/proc/{Environment.ProcessId}/stat")).Should().BeFalse();
             mounts.Should().Contain(m => m.MountPoint == "/closed").And.Contain(m => m.MountPoint == "/usr/share/open");
+            await sandbox.DestroyAsync();
         }
         finally
         {

@@ -25,6 +25,12 @@ internal abstract class Cgroup
 {
     private readonly List<OwnedDirectory> _owned = [];
 
+    /// <summary>The directories that it consists of, by what they are for; <see cref="CgroupFactory.At"/> finds it again by them.</summary>
+    public abstract IReadOnlyDictionary<string, string> Places { get; }
+
+    /// <summary>Whether its processes are stopped.</summary>
+    public abstract bool IsFrozen { get; }
+
     /// <summary>The files into which a thread writes <c>0</c> to join; empty where only whole processes can.</summary>
     public abstract IReadOnlyList<string> TaskFiles { get; }
 

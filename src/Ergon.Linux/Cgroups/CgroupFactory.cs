@@ -118,6 +118,17 @@ internal sealed class CgroupFactory
         return _v1.Count > 0 ? new CgroupV1(DirectoriesOf(executorId, executionId), _v1, v2) : v2 ?? throw new InvalidOperationException("There are no cgroups here.");
     }
 
+    /// <summary>The cgroup that lies at these places, wherever this process is itself.</summary>
+    public Cgroup At(IReadOnlyDictionary<string, string> places)
+    {
+        if (places.TryGetValue(CgroupV2.Place, out var unified)) return new CgroupV2(unified);
+        var v1 = places.Where(p => p.Key != CgroupV1.FreezerPlace).ToDictionary();
+        return new CgroupV1(v1, _v1, places.TryGetValue(CgroupV1.FreezerPlace, out var freezer) ? new CgroupV2(freezer) : null);
+    }
+
+    /// <summary>The same places with another directory above those of the executors.</summary>
+    public CgroupFactory InFamily(string family) => new(family, _v1, _v2, Abilities);
+
     /// <summary>Removes the executor's own directories, unless executions are left in them.</summary>
     public void RemoveExecutor(string executorId)
     {

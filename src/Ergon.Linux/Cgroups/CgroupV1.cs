@@ -12,6 +12,14 @@ internal sealed class CgroupV1(IReadOnlyDictionary<string, string> directories, 
     private const int CpuPeriod = 100_000;
     private const int LeastCpuQuota = 1000;
 
+    /// <summary>What the place of the freezer is called.</summary>
+    public const string FreezerPlace = "freezing";
+
+    public override IReadOnlyDictionary<string, string> Places =>
+        freezer is null ? directories : new Dictionary<string, string>(directories) { [FreezerPlace] = freezer.Places[CgroupV2.Place] };
+
+    public override bool IsFrozen => freezer?.IsFrozen == true;
+
     public override IReadOnlyList<string> TaskFiles { get; } = TaskFilesIn(directories);
 
     public override IReadOnlyList<string> OwnTaskFiles { get; } = TaskFilesIn(own);

@@ -7,6 +7,13 @@ internal sealed class CgroupV2(string directory) : Cgroup
     private const int LeastCpuQuota = 1000;
     private const uint PriorityEvent = 2;
 
+    /// <summary>What its one place is called.</summary>
+    public const string Place = "unified";
+
+    public override IReadOnlyDictionary<string, string> Places => new Dictionary<string, string> { [Place] = directory };
+
+    public override bool IsFrozen => CgroupText.Number(Read("cgroup.freeze")) == 1;
+
     public override IReadOnlyList<string> TaskFiles => [];
 
     public void CreateEmpty() => Make(directory);

@@ -7,9 +7,41 @@ internal sealed unsafe partial class LaunchScript
     private const int CreateFileSystem = 6;
     private const int MountCloseOnExec = 1;
     private const int FromDescriptor = 4;
+    private const int SetParentDeathSignal = 1;
+    private const int StackAlignment = 16;
 
     /// <summary>Whether a view of the processes in another pid namespace can be mounted from outside of it (6.17).</summary>
     public static bool CanMountProcesses { get; } = Environment.OSVersion.Version >= new Version(6, 17);
+
+    /// <summary>Whether a child process executes the second half of the script.</summary>
+    public bool IsDivided { get; private set; }
+
+    /// <summary>
+    /// From here on, up to <see cref="Finally"/>, the steps are executed by a child process that ends with them. It is in the pid namespace
+    /// that the thread has entered, so that what it starts becomes a child of that namespace's init process, which the thread itself
+    /// cannot do. A process id that it gets is one of that namespace.
+    /// </summary>
+    public void Divide()
+    {
+        IsDivided = true;
+        _state->ChildStack = (Arena.Allocate(LaunchState.StackBytes) + LaunchState.StackBytes) & -StackAlignment;
+        var step = new LaunchStep { Kind = LaunchStepKind.Divide, ResultSlot = -1 };
+        step.Arguments[0] = Arena.Allocate(SignalSetBytes);
+        for (var i = 0; i < 5; i++) step.ArgumentSlots[i] = -1;
+        Add("create a process that goes on", step);
+        EndWithThread();
+    }
+
+    /// <summary>Lets the process that goes on end when the thread does. A change of the user makes the kernel forget it.</summary>
+    public void EndWithThread() => Call("end with this program", SystemCallNumbers.Prctl, SetParentDeathSignal, KillSignal, 0, 0, 0);
+
+    /// <summary>Lets the kernel collect the children of this process, and of what it starts with <see cref="SpawnRequest.IgnoresChildren"/>; or no longer.</summary>
+    public void IgnoreChildren(bool ignore)
+    {
+        var action = (nint*)Arena.Allocate(4 * sizeof(long));
+        action[0] = ignore ? 1 : 0; // SIG_IGN or SIG_DFL
+        Call("set what the end of children does", SystemCallNumbers.SignalAction, ChildSignal, (nint)action, 0, sizeof(long));
+    }
 
     /// <summary>Keeps the host's <c>/proc</c> at hand for <see cref="MountProcesses"/>.</summary>
     public ScriptValue OpenHostProcesses()

@@ -24,6 +24,9 @@ internal sealed record SpawnRequest
     /// <summary>Whether the program leads a session of its own.</summary>
     public bool NewSession { get; init; } = true;
 
+    /// <summary>Whether the program inherits that the kernel collects its children, after <see cref="LaunchScript.IgnoreChildren"/>.</summary>
+    public bool IgnoresChildren { get; init; }
+
     /// <summary>The gate at which the child waits between its birth and its exec.</summary>
     public SpawnGate? Gate { get; init; }
 }
@@ -42,7 +45,7 @@ internal sealed unsafe partial class LaunchScript
         var step = new LaunchStep { Kind = LaunchStepKind.Spawn, ResultSlot = child.Slot - 1 };
         step.Arguments[0] = Arena.Texts(request.Candidates);
         step.Arguments[1] = FileActions(request);
-        step.Arguments[2] = Attributes(request.NewSession);
+        step.Arguments[2] = Attributes(request);
         step.Arguments[3] = Arena.Texts(request.Arguments);
         step.Arguments[4] = Arena.Texts(request.Environment);
         for (var i = 0; i < 5; i++) step.ArgumentSlots[i] = -1;
@@ -88,16 +91,17 @@ internal sealed unsafe partial class LaunchScript
     }
 
     // Every signal has its default effect and none is blocked, whatever this process and its runtime do with them.
-    private nint Attributes(bool newSession)
+    private nint Attributes(SpawnRequest request)
     {
         var attributes = Arena.Allocate(SpawnStructBytes);
         Verify(Libc.SpawnAttributesInit(attributes));
         _spawnAttributes.Add(attributes);
         var all = Arena.Allocate(SignalSetBytes);
         new Span<byte>((void*)all, SignalSetBytes).Fill(0xff);
+        if (request.IgnoresChildren) *(ulong*)all &= ~(1UL << (ChildSignal - 1));
         Verify(Libc.SpawnAttributesSetDefaultSignals(attributes, all));
         Verify(Libc.SpawnAttributesSetSignalMask(attributes, Arena.Allocate(SignalSetBytes)));
-        Verify(Libc.SpawnAttributesSetFlags(attributes, (short)(SetDefaultSignals | SetSignalMask | (newSession ? SetSession : 0))));
+        Verify(Libc.SpawnAttributesSetFlags(attributes, (short)(SetDefaultSignals | SetSignalMask | (request.NewSession ? SetSession : 0))));
         return attributes;
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Ergon.Linux;
 
@@ -7,6 +8,7 @@ internal enum LaunchStepKind
     SystemCall,
     Spawn,
     WaitForChild,
+    Divide,
 
     // In a forked process only; each is the last step.
     Execute,
@@ -29,6 +31,7 @@ internal unsafe struct LaunchStep
 internal unsafe struct LaunchState
 {
     public const int MaxSlots = 16;
+    public const int StackBytes = 256 * 1024;
 
     public LaunchStep* Steps;
     public int Count;
@@ -41,6 +44,12 @@ internal unsafe struct LaunchState
     public nint SystemCall;
     public nint PosixSpawn;
     public nint ErrnoLocation;
+    public nint Clone;
+    public nint Child;
+    public nint ChildStack;
+    public int DividedAt;
+    public ulong AllSignals;
+    public ulong FormerSignals;
     public fixed long Slots[MaxSlots];
 }
 
@@ -49,13 +58,21 @@ internal static unsafe class LaunchThread
 {
     private const int WaitForPid = 1;
     private const int WaitForExit = 4;
+    private const int AnyChild = 0x40000000;
     private const int Executable = 1;
     private const int WorkingDirectory = -100;
     private const int StatusExited = 1;
+    private const int SetSignalMask = 2;
+
+    // The child shares the memory, and this thread stands still until it has ended. It sends no signal then, so that nobody but this
+    // thread can collect it.
+    private const int ShareMemoryAndStandStill = 0x100 | 0x4000;
 
     private static readonly nint SystemCall = Libc.AddressOf("syscall");
     private static readonly nint PosixSpawn = Libc.AddressOf("posix_spawn");
     private static readonly nint ErrnoLocation = Libc.AddressOf("__errno_location");
+    private static readonly nint Clone = Libc.AddressOf("clone");
+    private static readonly nint Child = PrepareChild();
 
     /// <summary>Finds the functions that the thread will call, while that may still be done.</summary>
     public static void Resolve(LaunchState* state)
@@ -63,6 +80,9 @@ internal static unsafe class LaunchThread
         state->SystemCall = SystemCall;
         state->PosixSpawn = PosixSpawn;
         state->ErrnoLocation = ErrnoLocation;
+        state->Clone = Clone;
+        state->Child = Child;
+        state->AllSignals = ulong.MaxValue;
     }
 
     // Optimized at once: code of the first tier counts its calls, and reaching the count would start a compiler thread from here.
@@ -71,13 +91,47 @@ internal static unsafe class LaunchThread
     {
         var state = (LaunchState*)address;
         var call = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint>)state->SystemCall;
-        var spawn = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint>)state->PosixSpawn;
-        var errno = (int*)((delegate* unmanaged<nint>)state->ErrnoLocation)();
         var number = SystemCallNumbers.Write;
+        Volatile.Write(ref state->ThreadId, (int)call(SystemCallNumbers.GetThreadId, 0, 0, 0, 0, 0));
+        Walk(state, 0, state->FinalStep);
+        Walk(state, state->FinalStep, state->Count);
+
+        // From here on the script may be freed at any time.
+        call(number, state->DoneDescriptor, (nint)(&state->One), sizeof(long), 0, 0);
+    }
+
+    // What the child runs, on a stack of its own: the rest of the script.
+    [UnmanagedCallersOnly]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int ExecuteRest(nint address)
+    {
+        var state = (LaunchState*)address;
+        Walk(state, state->DividedAt + 1, state->FinalStep);
+        return 0;
+    }
+
+    // Called once, so that it is compiled before a child calls it.
+    private static nint PrepareChild()
+    {
+        var function = (delegate* unmanaged<nint, int>)&ExecuteRest;
+        LaunchState nothing = default;
+        nothing.DividedAt = -1;
+        Resolve(&nothing);
+        _ = function((nint)(&nothing));
+        return (nint)function;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Walk(LaunchState* state, int first, int end)
+    {
+        var call = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint>)state->SystemCall;
+        var spawn = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint>)state->PosixSpawn;
+        var clone = (delegate* unmanaged<nint, nint, nint, nint, int>)state->Clone;
+        var errno = (int*)((delegate* unmanaged<nint>)state->ErrnoLocation)();
         var waitId = SystemCallNumbers.WaitId;
         var fileAccess = SystemCallNumbers.FileAccessAt;
-        Volatile.Write(ref state->ThreadId, (int)call(SystemCallNumbers.GetThreadId, 0, 0, 0, 0, 0));
-        for (var i = 0; i < state->Count; i++)
+        var signalMask = SystemCallNumbers.SignalMask;
+        for (var i = first; i < end; i++)
         {
             var step = state->Steps + i;
             var a0 = (nint)(step->ArgumentSlots[0] < 0 ? step->Arguments[0] : state->Slots[step->ArgumentSlots[0]]);
@@ -118,6 +172,22 @@ internal static unsafe class LaunchThread
                     if (failure != Errno.AccessDenied) break;
                 }
             }
+            else if (step->Kind == LaunchStepKind.Divide)
+            {
+                // a0: memory for the child's siginfo. No signal may run a handler of this program in the child.
+                state->DividedAt = i;
+                call(signalMask, SetSignalMask, (nint)(&state->AllSignals), (nint)(&state->FormerSignals), sizeof(ulong), 0);
+                result = clone(state->Child, state->ChildStack, ShareMemoryAndStandStill, (nint)state);
+                error = result == -1 ? *errno : 0;
+                call(signalMask, SetSignalMask, (nint)(&state->FormerSignals), 0, sizeof(ulong), 0);
+                if (error == 0)
+                {
+                    do error = call(waitId, WaitForPid, result, a0, WaitForExit | AnyChild, 0) == -1 ? *errno : 0;
+                    while (error == Errno.Interrupted);
+                    if (error == 0 && ((int*)a0)[2] != StatusExited) error = Errno.InputOutput;
+                    if (error == 0) break; // the child has gone through the rest
+                }
+            }
             else
             {
                 // a0: the child, a1: memory for its siginfo.
@@ -130,14 +200,10 @@ internal static unsafe class LaunchThread
             {
                 state->FailedStep = i;
                 state->Errno = error;
-                i = state->FinalStep - 1;
-                continue;
+                break;
             }
 
             if (error == 0 && step->ResultSlot >= 0) state->Slots[step->ResultSlot] = result;
         }
-
-        // From here on the script may be freed at any time.
-        call(number, state->DoneDescriptor, (nint)(&state->One), sizeof(long), 0, 0);
     }
 }

@@ -58,7 +58,7 @@ internal sealed class SpawnGate : IDisposable
             var child = 0;
             try
             {
-                child = FindChild(script.ThreadId);
+                child = FindChild(script);
                 await place(child);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -76,10 +76,17 @@ internal sealed class SpawnGate : IDisposable
         return failure is null ? outcome : throw new IOException($"The new process could not be limited: {failure.Message}", failure);
     }
 
-    // The launching thread has one child; it cannot have ended, since nobody waits for it before the launch is over.
-    private static int FindChild(int threadId)
+    // The launching thread has one child, which may be the process that goes on with the script and then has one itself. It cannot have
+    // ended, since nobody waits for it before the launch is over.
+    private static int FindChild(LaunchScript script)
     {
-        var children = File.ReadAllText($"/proc/self/task/{threadId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var child = LastChildOf($"/proc/self/task/{script.ThreadId}/children");
+        return script.IsDivided ? LastChildOf($"/proc/{child}/task/{child}/children") : child;
+    }
+
+    private static int LastChildOf(string file)
+    {
+        var children = File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return children.Length > 0 ? int.Parse(children[^1]) : throw new IOException("The new process is not among the children of its launching thread.");
     }
 

@@ -8,11 +8,14 @@ namespace Ergon.Linux;
 /// <param name="Signal">The signal that ended it, when one did.</param>
 internal readonly record struct ChildExit(int? ExitCode, int? Signal)
 {
-    /// <summary>Somebody else took the status of our child, as happens where SIGCHLD is ignored.</summary>
+    /// <summary>Somebody else took the status: SIGCHLD is ignored, or the parent that should not have collected the process was killed.</summary>
     public bool IsUnknown => ExitCode is null && Signal is null;
 }
 
-/// <summary>A child of this process, held by a pidfd: a signal can never reach another process that has got its number.</summary>
+/// <summary>
+/// A process the end of which is told, held by a pidfd: a signal can never reach another process that has got its number. It is a child of
+/// this process, or of one that never collects it, so that its status can be read by anybody who may, any number of times.
+/// </summary>
 internal sealed unsafe class ChildProcess : IDisposable
 {
     private const int ByPid = 1;
@@ -20,14 +23,17 @@ internal sealed unsafe class ChildProcess : IDisposable
     private const int Exited = 4;
     private const int NoHang = 1;
     private const int StatusExited = 1;
+    private const int SignalBits = 0x7f;
+    private const int CodeShift = 8;
 
     private readonly SafeFileHandle _pidFd;
     private readonly TaskCompletionSource<ChildExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly KernelEvents.Registration _registration;
+    private readonly int? _parentId;
 
-    private ChildProcess(int id, SafeFileHandle pidFd, KernelEvents events)
+    private ChildProcess(int id, int? parentId, SafeFileHandle pidFd, KernelEvents events)
     {
-        (Id, _pidFd) = (id, pidFd);
+        (Id, _parentId, _pidFd) = (id, parentId, pidFd);
         _registration = events.Add(pidFd, KernelEvents.Readable, (registration, _) => Reap(registration));
     }
 
@@ -50,13 +56,25 @@ internal sealed unsafe class ChildProcess : IDisposable
     }
 
     /// <summary>Takes charge of a child that nobody else waits for.</summary>
-    public static ChildProcess Adopt(int id, KernelEvents events)
+    public static ChildProcess Adopt(int id, KernelEvents events) => Open(id, null, events);
+
+    /// <summary>Watches a child of another process, one that never collects it.</summary>
+    /// <exception cref="LinuxException">It has no such child.</exception>
+    public static ChildProcess Watch(int id, int parentId, KernelEvents events)
+    {
+        var process = Open(id, parentId, events);
+        if (ProcessTable.Find(id) is { } entry && entry.ParentId == parentId) return process;
+        process.Dispose();
+        throw new LinuxException($"watch process {id}", Errno.NoSuchProcess);
+    }
+
+    private static ChildProcess Open(int id, int? parentId, KernelEvents events)
     {
         var descriptor = Libc.Check(Libc.SystemCall(SystemCallNumbers.PidFdOpen, id, 0, 0, 0, 0), $"open a pidfd of process {id}");
         var pidFd = new SafeFileHandle((nint)descriptor, ownsHandle: true);
         try
         {
-            return new ChildProcess(id, pidFd, events);
+            return new ChildProcess(id, parentId, pidFd, events);
         }
         catch
         {
@@ -91,6 +109,14 @@ internal sealed unsafe class ChildProcess : IDisposable
 
     private void Reap(KernelEvents.Registration registration)
     {
+        if (_parentId is { } parent)
+        {
+            registration.Dispose();
+            var status = ProcessTable.Find(Id) is { State: 'Z' } entry && entry.ParentId == parent ? entry.WaitStatus : null;
+            _exit.TrySetResult(status is not { } value ? default : (value & SignalBits) == 0 ? new ChildExit(value >> CodeShift, null) : new ChildExit(null, value & SignalBits));
+            return;
+        }
+
         var info = stackalloc int[32];
         int result;
         do result = Libc.WaitId(ByPid, (uint)Id, info, Exited | NoHang);

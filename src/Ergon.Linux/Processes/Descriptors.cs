@@ -7,6 +7,7 @@ namespace Ergon.Linux;
 internal static unsafe class Descriptors
 {
     private const int FirstFree = 3;
+    private const int FirstHigh = 64;
     private const int DuplicateCloseOnExec = 1030;
     private const int SetPipeSize = 1031;
 
@@ -22,6 +23,10 @@ internal static unsafe class Descriptors
         if (bufferBytes > 0) _ = Libc.Fcntl(ends[1] >= FirstFree ? ends[1] : Number(write), SetPipeSize, bufferBytes);
         return (read, write);
     }
+
+    /// <summary>Makes another descriptor of the same file, the number of which is none that a spawned program gets.</summary>
+    public static SafeFileHandle DuplicateHigh(int descriptor) =>
+        new((nint)Libc.Check(Libc.Fcntl(descriptor, DuplicateCloseOnExec, FirstHigh), "duplicate a file descriptor"), ownsHandle: true);
 
     /// <summary>The number behind a handle that the caller keeps alive.</summary>
     public static int Number(SafeHandle handle) => (int)handle.DangerousGetHandle();

@@ -52,6 +52,9 @@ internal sealed unsafe class KernelEvents : IDisposable
         return registration;
     }
 
+    /// <summary>As <see cref="Add"/>, but nothing is watched for before it is armed.</summary>
+    public Registration AddUnarmed(SafeHandle descriptor, Action<Registration, uint> callback) => Add(descriptor, 0, callback);
+
     /// <summary>
     /// Calls back at every change: a descriptor that stays hung up, as a port without its other end does, cannot make the thread spin.
     /// </summary>

@@ -6,6 +6,13 @@ namespace Ergon.Linux;
 internal readonly record struct ProcessEntry(int Id, char State, int ParentId, int SessionId, uint Flags, long CpuTicks, long ChildCpuTicks, long Threads, long ResidentPages)
 {
     private const uint ExitingFlag = 4;
+    private const int WaitStatusField = 49;
+
+    /// <summary>
+    /// How it ended, as wait(2) tells it, while nobody has collected it yet; <see langword="null"/> where the kernel does not say. To
+    /// whoever may not know it the kernel says 0.
+    /// </summary>
+    public int? WaitStatus { get; private init; }
 
     /// <summary>Whether it has begun to end.</summary>
     public bool IsExiting => (Flags & ExitingFlag) != 0 || State is 'Z' or 'X';
@@ -24,6 +31,9 @@ internal readonly record struct ProcessEntry(int Id, char State, int ParentId, i
             long.TryParse(fields[13], out var childUser) && long.TryParse(fields[14], out var childSystem) &&
             long.TryParse(fields[17], out var threads) && long.TryParse(fields[21], out var pages)
             ? new ProcessEntry(id, fields[0][0], parent, session, flags, unchecked(user + system), unchecked(childUser + childSystem), threads, pages)
+            {
+                WaitStatus = fields.Length > WaitStatusField && int.TryParse(fields[WaitStatusField], out var status) ? status : null,
+            }
             : null;
     }
 }
@@ -48,6 +58,16 @@ internal static class ProcessTable
 
         return entries;
     }
+
+    /// <summary>The children of a process that has one thread, oldest first.</summary>
+    public static IReadOnlyList<int> ChildrenOf(int id) =>
+        CgroupText.Read($"/proc/{id}/task/{id}/children") is { } children
+            ? [.. children.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)]
+            : [.. ReadAll().Where(p => p.ParentId == id).Select(p => p.Id)];
+
+    /// <summary>The number of a process in the innermost pid namespace that it is in.</summary>
+    public static int? InnermostIdOf(int id) =>
+        StatusOf(id, "NSpid:") is { } numbers && int.TryParse(numbers.Split('\t')[^1], out var number) ? number : null;
 
     /// <summary>The processes in the pid namespace of a process.</summary>
     public static IReadOnlyList<int> InNamespaceOf(int id)
@@ -77,9 +97,13 @@ internal static class ProcessTable
     public static IReadOnlyList<(int Id, string Variable)> WithVariable(string beginning) =>
     [
         .. ReadAll().Where(p => !p.IsExiting)
-            .Select(p => (p.Id, Variable: VariablesOf(p.Id).FirstOrDefault(v => v.StartsWith(beginning, StringComparison.Ordinal)) ?? ""))
+            .Select(p => (p.Id, Variable: WithVariable(p.Id, beginning) ?? ""))
             .Where(p => p.Variable.Length > 0),
     ];
+
+    /// <summary>The variable of a process the text of which begins so.</summary>
+    public static string? WithVariable(int id, string beginning) =>
+        VariablesOf(id).FirstOrDefault(v => v.StartsWith(beginning, StringComparison.Ordinal));
 
     /// <summary>What some processes use, added up.</summary>
     public static CgroupUsage UsageOf(IReadOnlyCollection<int> ids)
@@ -101,10 +125,13 @@ internal static class ProcessTable
 
     private static string[] VariablesOf(int id) => (CgroupText.Read($"/proc/{id}/environ") ?? "").Split('\0');
 
-    private static uint? OwnerOf(int id)
+    /// <summary>The user of a process, by number.</summary>
+    public static uint? OwnerOf(int id) => StatusOf(id, "Uid:") is { } numbers && uint.TryParse(numbers.Split('\t')[0], out var uid) ? uid : null;
+
+    private static string? StatusOf(int id, string name)
     {
         foreach (var line in (CgroupText.Read($"/proc/{id}/status") ?? "").Split('\n'))
-            if (line.StartsWith("Uid:", StringComparison.Ordinal) && uint.TryParse(line.Split('\t').ElementAtOrDefault(1), out var uid)) return uid;
+            if (line.StartsWith(name, StringComparison.Ordinal)) return line[name.Length..].Trim();
         return null;
     }
 

@@ -6,7 +6,7 @@ namespace Ergon.Process.Native;
 
 /// <summary>Runs the provision scripts of an execution, one after the other, and then its command.</summary>
 [SupportedOSPlatform("linux")]
-internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, OutputPipe stderr)
+internal sealed class CommandSequence(NativeParts parts)
 {
     private string? _failedScript;
 
@@ -14,20 +14,23 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
     public Task<LaunchedCommand> StartFirstAsync() => StartAsync(0);
 
     /// <summary>Goes through the sequence until its end or the first script that fails.</summary>
-    /// <param name="first">The one that has been started.</param>
+    /// <param name="current">The one that has been started.</param>
+    /// <param name="index">Which one that is.</param>
     /// <param name="change">Starts each further command by the function that it is given.</param>
-    public async Task<DriverExit> RunAsync(LaunchedCommand first, Func<Func<Task<LaunchedCommand>>, Task<LaunchedCommand>> change)
+    public async Task<DriverExit> RunAsync(LaunchedCommand current, int index, Func<Func<Task<LaunchedCommand>>, Task<LaunchedCommand>> change)
     {
-        var current = first;
-        for (var i = 0; ; i++)
+        while (true)
         {
-            var next = i;
-            if (i > 0) current = await change(() => StartAsync(next));
             var exit = await WaitAsync(current);
-            if (i == parts.Scripts.Count) return exit;
-            if (exit is { ExitCode: 0, Lost: false }) continue;
-            _failedScript = parts.Scripts[i].Name;
-            return exit;
+            if (index == parts.Scripts.Count) return exit;
+            if (exit is not { ExitCode: 0, Lost: false })
+            {
+                _failedScript = parts.Scripts[index].Name;
+                return exit;
+            }
+
+            var next = ++index;
+            current = await change(() => StartAsync(next));
         }
     }
 
@@ -43,8 +46,7 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
             { Message: { } message } => $"could not be run: {message}",
             _ => $"failed with exit code {exit.ExitCode}",
         };
-        stdout.CloseWriter();
-        stderr.CloseWriter();
+        CloseWriters();
         var output = await readTail() is { Length: > 0 } text ? $" Its output ended with:\n{text}" : "";
         return exit with { Message = $"The provision script '{_failedScript}' {how}.{output}" };
     }
@@ -52,22 +54,35 @@ internal sealed class CommandSequence(NativeParts parts, OutputPipe stdout, Outp
     private async Task<LaunchedCommand> StartAsync(int index)
     {
         using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
-        int[] streams = [Descriptors.Number(nullDevice), stdout.WriteDescriptor, stderr.WriteDescriptor];
-        if (index < parts.Scripts.Count) return await parts.Launcher.StartAsync(parts.Scripts[index].Command, streams);
+        int[] streams = [Descriptors.Number(nullDevice), parts.Stdout.WriteDescriptor, parts.Stderr.WriteDescriptor];
+        if (index < parts.Scripts.Count) return Noted(await parts.Launcher.StartKeptAsync(parts.Scripts[index].Command, streams));
         try
         {
-            return await parts.Launcher.StartAsync(parts.Command, streams);
+            return Noted(await parts.Launcher.StartKeptAsync(parts.Command, streams));
         }
         catch (ExecutorException e) when (index > 0)
         {
             // The job has begun with its scripts: from there on a command that cannot be started is its result.
-            return new LaunchedCommand(null, JobLauncher.NotExecutable, e.Message);
+            return Noted(new LaunchedCommand(null, JobLauncher.NotExecutable, e.Message));
         }
         finally
         {
-            stdout.CloseWriter();
-            stderr.CloseWriter();
+            CloseWriters();
         }
+    }
+
+    /// <summary>Nothing more will be started that writes.</summary>
+    public void CloseWriters()
+    {
+        parts.Stdout.CloseWriter();
+        parts.Stderr.CloseWriter();
+    }
+
+    // What ran the kernel knows; what could not be run only we do.
+    private LaunchedCommand Noted(LaunchedCommand command)
+    {
+        if (command.Process is null && parts.Context.Outlives) RefusedCommand.Save(parts.Context.WorkDirectory, command);
+        return command;
     }
 
     private static async Task<DriverExit> WaitAsync(LaunchedCommand command)

@@ -34,20 +34,33 @@ internal sealed class JobLauncher
     /// <summary>A private directory for the launcher's own files.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>Starts a command. That it does not exist is no error.</summary>
+    /// <summary>
+    /// Starts one of the commands that the execution is made of; one at a time. In a sandbox it becomes a child of the keeper, so that how
+    /// it ended can be known after this process. That it does not exist is no error.
+    /// </summary>
+    /// <param name="command">The command.</param>
+    /// <param name="streams">The descriptors that become its 0, 1 and 2.</param>
+    public Task<LaunchedCommand> StartKeptAsync(JobCommand command, IReadOnlyList<int> streams) =>
+        StartAsync(command, streams, null, kept: Sandbox is not null);
+
+    /// <summary>Starts a further command, as a child of this process. That it does not exist is no error.</summary>
     /// <param name="command">The command.</param>
     /// <param name="streams">The descriptors that become its 0, 1 and 2.</param>
     /// <param name="terminal">Its terminal, instead of the streams.</param>
-    public async Task<LaunchedCommand> StartAsync(JobCommand command, IReadOnlyList<int> streams, string? terminal = null)
+    public Task<LaunchedCommand> StartAsync(JobCommand command, IReadOnlyList<int> streams, string? terminal = null) =>
+        StartAsync(command, streams, terminal, kept: false);
+
+    private async Task<LaunchedCommand> StartAsync(JobCommand command, IReadOnlyList<int> streams, string? terminal, bool kept)
     {
         var handles = new List<SafeFileHandle>();
         try
         {
             using var script = new LaunchScript();
             using var gate = Cgroup?.NeedsGate == true || Limits is not null ? SpawnGate.Create(Directory) : null;
-            EnterSandbox(script, handles);
+            EnterSandbox(script, handles, kept);
             JoinCgroup(script, handles);
-            var directory = BecomeJob(script, command);
+            if (kept) GoOnInside(script, handles);
+            var directory = BecomeJob(script, command, kept);
             var child = script.NewSlot();
             var spawn = script.Spawn(
                 new SpawnRequest
@@ -62,8 +75,8 @@ internal sealed class JobLauncher
                 },
                 child);
             LeaveCgroup(script, handles);
-            var outcome = gate is null ? await script.RunAsync(Events) : await RunAtGateAsync(gate, script, child);
-            if (outcome.Succeeded) return new LaunchedCommand(ChildProcess.Adopt((int)script.Result(child), Events), 0, null);
+            var outcome = gate is null ? await script.RunAsync(Events) : await RunAtGateAsync(gate, script, child, kept);
+            if (outcome.Succeeded) return new LaunchedCommand(Take(script, child, kept) ?? throw Vanished(command), 0, null);
             if (outcome.FailedStep == spawn) return Refused(command, outcome.Errno);
             throw outcome.FailedStep == directory ? NoDirectory(command, outcome.Errno) : outcome.ToException();
         }
@@ -73,32 +86,49 @@ internal sealed class JobLauncher
         }
     }
 
-    private async Task<LaunchOutcome> RunAtGateAsync(SpawnGate gate, LaunchScript script, ScriptValue child)
+    // Inside, the process has another number than here: it is the keeper's new child.
+    private ChildProcess? Take(LaunchScript script, ScriptValue child, bool kept)
+    {
+        if (kept) return Sandbox!.FindNewCommands() is [.., var command] ? command : null;
+        return script.Result(child) is > 0 and var id ? ChildProcess.Adopt((int)id, Events) : null;
+    }
+
+    private static LinuxException Vanished(JobCommand command) => new($"start {command.Arguments[0]} in a sandbox that has ended", Errno.NoSuchProcess);
+
+    private async Task<LaunchOutcome> RunAtGateAsync(SpawnGate gate, LaunchScript script, ScriptValue child, bool kept)
     {
         try
         {
             return await gate.RunAsync(script, Events, LimitAsync);
         }
-        catch when (script.Result(child) is > 0 and var id)
+        catch
         {
-            using var process = ChildProcess.Adopt((int)id, Events);
-            process.Kill();
-            await process.Exit;
+            using var process = Take(script, child, kept);
+            process?.Kill();
+            await (process?.Exit ?? Task.CompletedTask);
             throw;
         }
     }
 
-    private void EnterSandbox(LaunchScript script, List<SafeFileHandle> handles)
+    private void EnterSandbox(LaunchScript script, List<SafeFileHandle> handles, bool asKeeper)
     {
         script.IsolateDescriptors();
         // A directory and a file mode mask of the thread's own; entering a mount namespace requires it as well.
         script.Unshare(Namespaces.FileSystemContext);
         if (Sandbox is null) return;
-        foreach (var (handle, kind) in Sandbox.OpenNamespaces())
+        foreach (var (handle, kind) in Sandbox.OpenNamespaces(asKeeper))
         {
             handles.Add(handle);
             script.Enter(Descriptors.Number(handle), kind);
         }
+    }
+
+    private void GoOnInside(LaunchScript script, List<SafeFileHandle> handles)
+    {
+        var inside = Sandbox!.OpenProcessNamespace();
+        handles.Add(inside);
+        script.Divide();
+        script.Enter(Descriptors.Number(inside), Namespaces.Process);
     }
 
     private void JoinCgroup(LaunchScript script, List<SafeFileHandle> handles)
@@ -120,10 +150,11 @@ internal sealed class JobLauncher
     }
 
     // Returns the number of the step that enters the working directory, as the job's user.
-    private int BecomeJob(LaunchScript script, JobCommand command)
+    private int BecomeJob(LaunchScript script, JobCommand command, bool kept)
     {
         script.ForbidNewPrivileges();
         if (User is not null) script.BecomeUser(User);
+        if (kept) script.EndWithThread();
         script.SetFileModeMask(0x12); // 022
         var step = script.Count;
         script.ChangeDirectory(command.WorkingDirectory);
@@ -152,7 +183,7 @@ internal sealed class JobLauncher
             return new LaunchedCommand(null, NotFound, $"The command '{name}' was not found{where}.{hint}");
         }
 
-        if (errno == Errno.NoMemory && Sandbox?.Ended.IsCompleted == true) throw new LinuxException("start a command in a sandbox that has ended", errno);
+        if (errno == Errno.NoMemory && Sandbox?.IsDying == true) throw new LinuxException("start a command in a sandbox that has ended", errno);
         if (errno is Errno.TryAgain or Errno.NoMemory) throw new LinuxException($"start {name}", errno);
         return new LaunchedCommand(null, NotExecutable, $"The command '{name}' cannot be executed: {Errno.Describe(errno)}.");
     }

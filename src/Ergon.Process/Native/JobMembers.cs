@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using Ergon.Linux;
+using Ergon.Process.Sandboxing;
 
 namespace Ergon.Process.Native;
 
@@ -24,7 +25,9 @@ internal sealed class JobMembers(JobLauncher launcher, string mark)
         if (launcher.Sandbox is { } sandbox)
         {
             sandbox.Kill();
-            await sandbox.Ended;
+            // While the keeper knows how the commands ended, the namespace does not end: each process is waited for by itself.
+            while (launcher.Cgroup is null && InSandbox(sandbox).Where(id => ProcessTable.Find(id) is { State: not ('Z' or 'X') }).ToArray() is { Length: > 0 } inside)
+                foreach (var id in inside) await OtherProcess.KillAsync(id, launcher.Events, CancellationToken.None);
         }
         else if (Leader is { } leader)
         {
@@ -55,14 +58,17 @@ internal sealed class JobMembers(JobLauncher launcher, string mark)
     /// <summary>Lets every process go on.</summary>
     public void Thaw()
     {
-        if (!_stoppedBySignal)
-        {
-            launcher.Cgroup?.Thaw();
-            return;
-        }
-
+        launcher.Cgroup?.Thaw();
+        if (!_stoppedBySignal) return;
         foreach (var id in Ids()) OtherProcess.Signal(id, ContinueSignal);
         _stoppedBySignal = false;
+    }
+
+    /// <summary>Finds out whether a former process has stopped them.</summary>
+    public bool FindStopped()
+    {
+        if (launcher.Cgroup?.IsFrozen == true) return true;
+        return _stoppedBySignal = Ids().Any(id => ProcessTable.Find(id) is { State: 'T' });
     }
 
     /// <summary>What they use.</summary>
@@ -74,12 +80,14 @@ internal sealed class JobMembers(JobLauncher launcher, string mark)
         return usage with { CpuTime = _cpuTime };
     }
 
-    // Not the init process of the sandbox, which must notice when this process ends.
+    // Not the init process of the sandbox, which must notice when it is to end.
+    private static IReadOnlyList<int> InSandbox(Sandbox sandbox) =>
+        [.. ProcessTable.InNamespaceOf(sandbox.InitId).Where(id => ProcessTable.Find(id) is { } p && p.SessionId != sandbox.InitId)];
+
     private IReadOnlyList<int> Ids()
     {
         if (launcher.Cgroup is { } cgroup) return cgroup.ProcessIds();
-        if (launcher.Sandbox is { } sandbox)
-            return [.. ProcessTable.InNamespaceOf(sandbox.InitId).Where(id => ProcessTable.Find(id) is { } p && p.SessionId != sandbox.InitId)];
+        if (launcher.Sandbox is { } sandbox) return InSandbox(sandbox);
         return Leader is { } leader ? [.. ProcessTable.TreeOf(leader.Id, mark).Select(p => p.Id)] : [];
     }
 }

@@ -100,31 +100,42 @@ internal sealed class NativeBackend : IProcessBackend
         }
     }
 
-    public async ValueTask RemoveLeftoversAsync(DriverContext context, CancellationToken cancellationToken)
+    public async ValueTask<IDriverExecution?> AttachAsync(DriverContext context, ProcessSpec spec, CancellationToken cancellationToken)
     {
-        var cgroups = (await ProtectionsAsync().WaitAsync(cancellationToken)).Cgroups;
-        if (cgroups.IsUsable) await cgroups.Find(context.ExecutorId, context.Request.ExecutionId.Value).RemoveAsync(_events, cancellationToken);
-        OutsideDirectory.Find(context.WorkDirectory)?.Delete();
-    }
-
-    public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
-    {
-        var cgroups = (await ProtectionsAsync().WaitAsync(cancellationToken)).Cgroups;
-        if (!cgroups.IsUsable) return;
-        foreach (var name in cgroups.List(executorId))
+        var protections = await ProtectionsAsync().WaitAsync(cancellationToken);
+        // What was allowed then is not judged again.
+        var plan = new NativePlan(_options, context.Request, spec, new RequestProblems());
+        plan.CheckAgainst(protections);
+        lock (_lock) _executorIds.Add(context.ExecutorId);
+        var builder = new NativeExecutionBuilder(context, spec, plan, protections, _events, _time);
+        try
         {
-            if (ExecutionId.TryParse(name, out var id) && !keep.Contains(id)) await cgroups.Find(executorId, name).RemoveAsync(_events, cancellationToken);
+            if (builder.Attach() is { } execution) return execution;
+        }
+        catch (IOException e)
+        {
+            // It ended as it was looked at, or cannot be controlled any more: nobody must be left with half of it.
+            _logger.NotAttached(context.Request.ExecutionId, e);
         }
 
-        cgroups.RemoveExecutor(executorId);
+        builder.Release();
+        await Leftovers.RemoveAsync(context, protections, _events, cancellationToken);
+        return null;
     }
+
+    public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken) =>
+        await Leftovers.RemoveAllAsync(executorId, keep, await ProtectionsAsync().WaitAsync(cancellationToken), _events, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
         if (_protections is not null)
         {
-            var cgroups = (await _protections).Cgroups;
-            foreach (var executorId in _executorIds) cgroups.RemoveExecutor(executorId);
+            var protections = await _protections;
+            foreach (var executorId in _executorIds)
+            {
+                protections.Cgroups.RemoveExecutor(executorId);
+                protections.TemporaryCgroups.RemoveExecutor(executorId);
+            }
         }
 
         _events.Dispose();

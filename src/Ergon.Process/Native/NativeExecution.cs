@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Versioning;
+using System.Text;
 using Ergon.Drivers;
 using Ergon.Linux;
 
@@ -7,7 +8,7 @@ namespace Ergon.Process.Native;
 
 /// <summary>One execution on Linux, in a sandbox or, where none can be had, in a session of its own.</summary>
 [SupportedOSPlatform("linux")]
-internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
+internal sealed partial class NativeExecution(NativeParts parts) : IDriverExecution
 {
     private const int KillSignal = 9;
     private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(1);
@@ -16,17 +17,15 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
     private readonly JobMembers _members = new(parts.Launcher, parts.Mark);
     private readonly TaskCompletionSource<DriverExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
-    private readonly SemaphoreSlim _destroying = new(1);
 
     // Held while the main process changes from a script to the next, and by whoever must find the right one.
     private readonly SemaphoreSlim _changing = new(1);
     private readonly TaskCompletionSource _pumped = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly OutputTail? _tail = parts.Scripts.Count > 0 ? new OutputTail() : null;
-    private OutputPipe? _stdout;
-    private OutputPipe? _stderr;
+    private readonly OutputTail _dropped = new();
+    private IOutputSink? _log;
     private TaskCompletionSource? _resumed;
     private volatile bool _killRequested;
-    private bool _destroyed;
+    private volatile bool _released;
     private Task _run = Task.CompletedTask;
 
     public bool Started { get; private set; }
@@ -39,12 +38,9 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            (_stdout, _stderr) = (new OutputPipe(), new OutputPipe());
-            var sequence = new CommandSequence(parts, _stdout, _stderr);
+            var sequence = new CommandSequence(parts);
             var first = await sequence.StartFirstAsync();
-            _members.Leader = first.Process;
-            Started = true;
-            _run = RunAsync(sequence, first);
+            Watch(sequence, first, 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -52,11 +48,31 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
     }
 
-    private async Task RunAsync(CommandSequence sequence, LaunchedCommand first)
+    /// <summary>Goes on with what a former process started.</summary>
+    /// <param name="commands">The commands that ran or run: all but the last have ended well.</param>
+    /// <param name="refused">The one after them, if it could not be run.</param>
+    public void Resume(IReadOnlyList<ChildProcess> commands, LaunchedCommand? refused)
+    {
+        foreach (var ended in refused is null ? commands.SkipLast(1) : commands) ended.Dispose();
+        var index = refused is null ? commands.Count - 1 : commands.Count;
+        var sequence = new CommandSequence(parts);
+        if (index == parts.Scripts.Count) sequence.CloseWriters();
+        if (_members.FindStopped()) _resumed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Watch(sequence, refused ?? new LaunchedCommand(commands[^1], 0, null), index);
+    }
+
+    private void Watch(CommandSequence sequence, LaunchedCommand command, int index)
+    {
+        _members.Leader = command.Process;
+        Started = true;
+        _run = RunAsync(sequence, command, index);
+    }
+
+    private async Task RunAsync(CommandSequence sequence, LaunchedCommand command, int index)
     {
         try
         {
-            var exit = await RunToEndAsync(sequence, first);
+            var exit = await RunToEndAsync(sequence, command, index);
             _exit.TrySetResult(await ConcludeAsync(exit, sequence));
         }
         catch (Exception e)
@@ -66,19 +82,20 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
         finally
         {
-            _stdout!.CloseWriter();
-            _stderr!.CloseWriter();
+            sequence.CloseWriters();
             await _ended.CancelAsync();
         }
     }
 
-    private async Task<DriverExit> RunToEndAsync(CommandSequence sequence, LaunchedCommand first)
+    private async Task<DriverExit> RunToEndAsync(CommandSequence sequence, LaunchedCommand command, int index)
     {
         try
         {
-            return await sequence.RunAsync(first, ChangeAsync);
+            var exit = await sequence.RunAsync(command, index, ChangeAsync);
+            // Who kills the keeper takes all that it knew with it.
+            return exit.Lost && _launcher.Sandbox?.IsDying == true ? new DriverExit { Signal = Signal.Kill, KilledExternally = !_killRequested } : exit;
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException && (_killRequested || _launcher.Sandbox?.Ended.IsCompleted == true))
+        catch (Exception e) when (e is IOException or OperationCanceledException && (_killRequested || _launcher.Sandbox?.IsDying == true))
         {
             // It was killed between two of its commands: there was nothing left to start the next one in.
             return new DriverExit { Signal = Signal.Kill, KilledExternally = !_killRequested };
@@ -93,6 +110,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
             await _changing.WaitAsync();
             try
             {
+                if (_released) throw new OperationCanceledException("The job is left to a later process.");
                 if (_killRequested) throw new OperationCanceledException("The job was killed before its next command.");
                 if (_resumed is null)
                 {
@@ -110,25 +128,14 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
         }
     }
 
-    // The main process has ended: the rest of the execution ends with it, and what the kernel knows is read before it is forgotten.
-    private async Task<DriverExit> ConcludeAsync(DriverExit exit, CommandSequence sequence)
-    {
-        var externally = !_killRequested && exit.Signal?.Number == KillSignal && _launcher.Sandbox?.IsDying == true;
-        await _members.KillAsync();
-        return await sequence.DescribeAsync(exit, ReadTailAsync) with
-        {
-            OutOfMemory = _launcher.Cgroup?.RanOutOfMemory() == true,
-            KilledExternally = externally || exit.KilledExternally,
-        };
-    }
-
     public async Task PumpOutputAsync(IOutputSink output, CancellationToken cancellationToken)
     {
+        _log = output;
         try
         {
             await Task.WhenAll(
-                _stdout!.CopyToAsync(output, OutputStream.Stdout, _tail, cancellationToken),
-                _stderr!.CopyToAsync(output, OutputStream.Stderr, _tail, cancellationToken));
+                parts.Stdout.MoveAsync(output, OutputStream.Stdout, _dropped, _launcher.Events, cancellationToken),
+                parts.Stderr.MoveAsync(output, OutputStream.Stderr, _dropped, _launcher.Events, cancellationToken));
         }
         finally
         {
@@ -139,7 +146,7 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
     private async Task<string> ReadTailAsync()
     {
         await _pumped.Task;
-        return _tail?.ToString() ?? "";
+        return _dropped.ToString() is { Length: > 0 } dropped ? dropped : Encoding.UTF8.GetString(_log?.ReadEnd(OutputTail.KeptBytes) ?? []).Trim();
     }
 
     public Task<DriverExit> WaitAsync(CancellationToken cancellationToken) => _exit.Task.WaitAsync(cancellationToken);
@@ -243,44 +250,5 @@ internal sealed class NativeExecution(NativeParts parts) : IDriverExecution
             DiskReadBytes = usage.DiskReadBytes,
             DiskWrittenBytes = usage.DiskWrittenBytes,
         };
-    }
-
-    // Outputs are mounted from the results directory: they are there already.
-    public ValueTask CollectOutputsAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
-
-    public async ValueTask DestroyAsync(CancellationToken cancellationToken)
-    {
-        await _destroying.WaitAsync(cancellationToken);
-        try
-        {
-            if (_destroyed) return;
-            _killRequested = true;
-            _pumped.TrySetResult(); // whoever destroys no longer wants the output
-            _members.Leader?.Kill();
-            EndPause();
-            await _members.KillAsync();
-            await _run;
-            if (_launcher.Sandbox is not null) await _launcher.Sandbox.DisposeAsync();
-            if (_launcher.Cgroup is { } cgroup) await cgroup.RemoveAsync(_launcher.Events, cancellationToken);
-            parts.Outside?.Delete();
-            _destroyed = true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ExecutorException(ErrorCode.BackendFailed, $"The execution could not be removed: {e.Message}.", parts.Context.Request.ExecutionId, e);
-        }
-        finally
-        {
-            _destroying.Release();
-        }
-    }
-
-    // Nothing of a local process outlives the process that watches it, so letting go is destroying. The semaphores and the token source
-    // hold nothing of the system's and are left to the collector: a signal may still be on its way.
-    public async ValueTask DisposeAsync()
-    {
-        await DestroyAsync(CancellationToken.None);
-        _stdout?.Dispose();
-        _stderr?.Dispose();
     }
 }

@@ -13,22 +13,66 @@ internal sealed class NativeExecutionBuilder(
     private const UnixFileMode Readable = (UnixFileMode)0x1ed; // 0755
     private const string PrivateDirectory = "/tmp";
 
-    private const string MarkName = "ERGON_EXECUTION";
+    /// <summary>The variable that tells to whose execution a process belongs that no sandbox holds.</summary>
+    public const string MarkName = "ERGON_EXECUTION";
+
+    // Where the keeper has the reading ends of the output.
+    private const int KeptStdout = 3;
+    private const int KeptStderr = 4;
 
     private Cgroup? _cgroup;
+    private JobOutput? _stdout;
+    private JobOutput? _stderr;
     private Sandbox? _sandbox;
     private OutsideDirectory? _outside;
 
     private ExecutionRequest Request => context.Request;
 
-    private string Mark => $"{context.ExecutorId}/{Request.ExecutionId}";
+    private string Mark => $"{MarkName}={context.ExecutorId}/{Request.ExecutionId}";
+
+    private CgroupFactory Cgroups => context.Outlives && protections.HasSandbox ? protections.Cgroups : protections.TemporaryCgroups;
 
     public async Task<NativeExecution> BuildAsync(CancellationToken cancellationToken)
     {
-        if (protections.Cgroups.IsUsable) _cgroup = protections.Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, CgroupLimits());
+        (_stdout, _stderr) = (JobOutput.Create(), JobOutput.Create());
+        if (Cgroups.IsUsable)
+        {
+            if (context.Outlives) SandboxRecord.Begin(context.WorkDirectory, Cgroups.Find(context.ExecutorId, Request.ExecutionId.Value));
+            _cgroup = Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, CgroupLimits());
+        }
+
         if (!protections.HasSandbox) _outside = OutsideDirectory.Create(context.WorkDirectory, plan.User);
-        var scripts = WriteScripts();
+        WriteScripts();
         if (protections.HasSandbox) _sandbox = await CreateSandboxAsync(cancellationToken);
+        return Build();
+    }
+
+    /// <summary>Finds what a former process made, if the job was started in it; <see langword="null"/>: it was not, or is gone.</summary>
+    public NativeExecution? Attach()
+    {
+        if (!context.Outlives || !protections.HasSandbox || Leftovers.FindKeeper(context) is not { } keeper) return null;
+        _sandbox = Sandbox.Attach(keeper, SandboxSpec(), events);
+        var commands = _sandbox?.FindNewCommands() ?? [];
+        var refused = RefusedCommand.Load(context.WorkDirectory);
+        if (commands.Count == 0 && refused is null) return null;
+        _cgroup = Leftovers.FindCgroup(context, protections);
+        (_stdout, _stderr) = (JobOutput.Attach(_sandbox!, KeptStdout), JobOutput.Attach(_sandbox!, KeptStderr));
+        var execution = Build();
+        execution.Resume(commands, refused);
+        return execution;
+    }
+
+    /// <summary>Lets go of what has been opened, and leaves it as it is.</summary>
+    public void Release()
+    {
+        _stdout?.Dispose();
+        _stderr?.Dispose();
+        _cgroup?.Release();
+        _sandbox?.Dispose();
+    }
+
+    private NativeExecution Build()
+    {
         var home = _outside?.Home ?? PrivateDirectory;
         var environment = Environment(home);
         var directory = spec.WorkingDirectory ?? home;
@@ -37,10 +81,12 @@ internal sealed class NativeExecutionBuilder(
             Context = context,
             Spec = spec,
             Time = time,
-            Mark = $"{MarkName}={Mark}",
+            Mark = Mark,
+            Stdout = _stdout!,
+            Stderr = _stderr!,
             Outside = _outside,
             Command = new JobCommand { Arguments = spec.Arguments, Environment = environment, WorkingDirectory = directory },
-            Scripts = [.. scripts.Select(s => (s.Name, new JobCommand { Arguments = s.Arguments, Environment = environment, WorkingDirectory = directory }))],
+            Scripts = [.. Scripts().Select(s => (s.Name, new JobCommand { Arguments = s.Arguments, Environment = environment, WorkingDirectory = directory }))],
             Launcher = new JobLauncher
             {
                 Events = events,
@@ -56,22 +102,28 @@ internal sealed class NativeExecutionBuilder(
     /// <summary>Removes what has been made so far.</summary>
     public async Task UndoAsync()
     {
-        if (_sandbox is not null) await _sandbox.DisposeAsync();
+        if (_sandbox is not null) await _sandbox.DestroyAsync();
         if (_cgroup is not null) await _cgroup.RemoveAsync(events, CancellationToken.None);
+        Release();
         _outside?.Delete();
     }
 
+    private SandboxSpec SandboxSpec() => new()
+    {
+        Directory = Path.Combine(context.WorkDirectory, "sandbox"),
+        HostName = plan.HostName,
+        OwnNetwork = plan.OwnNetwork,
+        User = plan.User ?? UserIdentity.Nobody,
+        PrivateBytes = plan.PrivateBytes,
+        HiddenPaths = plan.HiddenPaths,
+        Mark = Keepers.MarkOf(context.ExecutorId, Request.ExecutionId),
+        Outlives = context.Outlives,
+    };
+
     private async Task<Sandbox> CreateSandboxAsync(CancellationToken cancellationToken)
     {
-        var sandboxSpec = new SandboxSpec
-        {
-            Directory = Directory.CreateDirectory(Path.Combine(context.WorkDirectory, "sandbox")).FullName,
-            HostName = plan.HostName,
-            OwnNetwork = plan.OwnNetwork,
-            User = plan.User ?? UserIdentity.Nobody,
-            PrivateBytes = plan.PrivateBytes,
-            HiddenPaths = plan.HiddenPaths,
-        };
+        // In the order of KeptStdout and KeptStderr.
+        var sandboxSpec = SandboxSpec() with { Kept = [_stdout!.ReadDescriptor, _stderr!.ReadDescriptor] };
         // The records and logs of every execution lie two levels above its work directory.
         var data = Path.GetDirectoryName(Path.GetDirectoryName(context.WorkDirectory));
         SandboxVolume[] scripts = Request.ProvisionScripts.Count == 0
@@ -79,16 +131,17 @@ internal sealed class NativeExecutionBuilder(
             : [new(ScriptsDirectory, NativePlan.ScriptsTarget, ReadOnly: true, IsDirectory: true, "provision_scripts")];
         var layout = plan.CreateLayout(data is null or "/" ? [] : [data], scripts);
         plan.Problems.ThrowIfAny(Request.ExecutionId);
-        return await Sandbox.CreateAsync(sandboxSpec, layout, events, cancellationToken);
+        Directory.CreateDirectory(sandboxSpec.Directory);
+        var sandbox = await Sandbox.CreateAsync(sandboxSpec, layout, events, cancellationToken);
+        if (context.Outlives) SandboxRecord.AddKeeper(context.WorkDirectory, sandbox.KeeperId);
+        return sandbox;
     }
 
     private string ScriptsDirectory => Path.Combine(_outside?.Path ?? context.WorkDirectory, "provision");
 
-    // A file without a "#!" line cannot be executed by itself.
-    private List<(string Name, IReadOnlyList<string> Arguments)> WriteScripts()
+    private void WriteScripts()
     {
-        var scripts = new List<(string, IReadOnlyList<string>)>();
-        if (Request.ProvisionScripts.Count == 0) return scripts;
+        if (Request.ProvisionScripts.Count == 0) return;
         Directory.CreateDirectory(ScriptsDirectory, Readable);
         File.SetUnixFileMode(ScriptsDirectory, Readable);
         foreach (var script in Request.ProvisionScripts)
@@ -96,11 +149,17 @@ internal sealed class NativeExecutionBuilder(
             var file = Path.Combine(ScriptsDirectory, script.Name);
             File.WriteAllBytes(file, script.Content.Span);
             File.SetUnixFileMode(file, Readable);
-            var path = protections.HasSandbox ? $"{NativePlan.ScriptsTarget}/{script.Name}" : file;
-            scripts.Add((script.Name, script.Content.Span.StartsWith("#!"u8) ? [path] : ["/bin/sh", path]));
         }
+    }
 
-        return scripts;
+    // A file without a "#!" line cannot be executed by itself.
+    private IEnumerable<(string Name, IReadOnlyList<string> Arguments)> Scripts()
+    {
+        foreach (var script in Request.ProvisionScripts)
+        {
+            var path = protections.HasSandbox ? $"{NativePlan.ScriptsTarget}/{script.Name}" : Path.Combine(ScriptsDirectory, script.Name);
+            yield return (script.Name, script.Content.Span.StartsWith("#!"u8) ? [path] : ["/bin/sh", path]);
+        }
     }
 
     private Dictionary<string, string> Environment(string home)
@@ -116,7 +175,7 @@ internal sealed class NativeExecutionBuilder(
         if (_sandbox is null)
         {
             environment.TryAdd("TMPDIR", home);
-            environment[MarkName] = Mark;
+            environment[MarkName] = Mark[(MarkName.Length + 1)..];
         }
 
         return environment;

@@ -18,6 +18,10 @@ internal sealed record NativeParts
     /// <summary>The scripts to run before the command, as paths that the job can read.</summary>
     public required IReadOnlyList<(string Name, JobCommand Command)> Scripts { get; init; }
 
+    public required JobOutput Stdout { get; init; }
+
+    public required JobOutput Stderr { get; init; }
+
     public required TimeProvider Time { get; init; }
 
     /// <summary>A variable in the environment of every process of the execution, where no namespace holds them together.</summary>

@@ -1,20 +1,16 @@
-using System.Buffers;
 using System.IO.Pipes;
 using System.Runtime.Versioning;
-using Ergon.Drivers;
 using Ergon.Linux;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Process.Native;
 
-/// <summary>A pipe that a command writes into.</summary>
+/// <summary>A pipe that a command writes into and this process reads.</summary>
 [SupportedOSPlatform("linux")]
 internal sealed class OutputPipe : IDisposable
 {
     /// <summary>The most that the kernel gives to a pipe without further privileges: fewer switches between writer and reader.</summary>
     private const int BufferBytes = 1 << 20;
-
-    private const int ReadBytes = 128 * 1024;
 
     private readonly SafeFileHandle _write;
 
@@ -33,24 +29,6 @@ internal sealed class OutputPipe : IDisposable
 
     /// <summary>Leaves the writing to those who have got the descriptor: when they are gone, the reader is at the end.</summary>
     public void CloseWriter() => _write.Dispose();
-
-    /// <summary>Copies everything to a sink, and the end of it to a tail.</summary>
-    public async Task CopyToAsync(IOutputSink sink, OutputStream stream, OutputTail? tail, CancellationToken cancellationToken)
-    {
-        var buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
-        try
-        {
-            while (await Reader.ReadAsync(buffer, cancellationToken) is > 0 and var count)
-            {
-                tail?.Append(buffer.AsSpan(0, count));
-                await sink.WriteAsync(stream, buffer.AsMemory(0, count), cancellationToken);
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
 
     public void Dispose()
     {

@@ -10,6 +10,9 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
 {
     private const string RootRemedy = "Run Ergon as root, or use the docker executor.";
 
+    private const string TemporaryFamily = "ergon-temporary";
+    private const int ProbedExitCode = 77;
+
     private static readonly TimeSpan CleanupTime = TimeSpan.FromSeconds(5);
 
     public bool HasSandbox => SandboxProblem is null;
@@ -17,17 +20,24 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
     /// <summary>Whether this process may become other users.</summary>
     public static bool IsRoot => Libc.EffectiveUserId() == 0;
 
+    /// <summary>Where the cgroups of executions are that end with this process: what is abandoned there belongs to nobody.</summary>
+    public CgroupFactory TemporaryCgroups => Cgroups.InFamily(TemporaryFamily);
+
     public static async Task<Protections> DetectAsync(KernelEvents events)
     {
         var cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn());
-        await RemoveAbandonedAsync(cgroups, events);
+        await RemoveAbandonedAsync(cgroups.InFamily(TemporaryFamily), events);
         if (!IsRoot) return new(cgroups, "Ergon does not run as root, so it cannot make namespaces.", RootRemedy);
         var directory = Directory.CreateTempSubdirectory("ergon-probe-").FullName;
         try
         {
-            var spec = new SandboxSpec { Directory = directory, HostName = "probe", OwnNetwork = true, User = UserIdentity.Nobody };
-            await using var sandbox = await Sandbox.CreateAsync(spec, SandboxLayout.Create([], [], new RequestProblems()), events, CancellationToken.None);
-            return new(cgroups, null, null);
+            var spec = new SandboxSpec { Directory = directory, HostName = "probe", OwnNetwork = true, User = UserIdentity.Nobody, Mark = $"{Keepers.MarkName}=probe" };
+            using var sandbox = await Sandbox.CreateAsync(spec, SandboxLayout.Create([], [], new RequestProblems()), events, CancellationToken.None);
+            var exit = await ProbeAsync(sandbox, directory, events);
+            await sandbox.DestroyAsync();
+            return exit == new ChildExit(ProbedExitCode, null)
+                ? new(cgroups, null, null)
+                : new(cgroups, "How a process in a sandbox ends cannot be seen.", "Give Ergon CAP_SYS_PTRACE, or use the docker executor.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -37,6 +47,17 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         {
             Directory.Delete(directory, recursive: true);
         }
+    }
+
+    private static async Task<ChildExit> ProbeAsync(Sandbox sandbox, string directory, KernelEvents events)
+    {
+        using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
+        var launcher = new JobLauncher { Events = events, Sandbox = sandbox, User = UserIdentity.Nobody, Directory = directory };
+        var command = new JobCommand { Arguments = ["/bin/sh", "-c", $"exit {ProbedExitCode}"], Environment = new Dictionary<string, string>(), WorkingDirectory = "/" };
+        var number = Descriptors.Number(nullDevice);
+        var launched = await launcher.StartKeptAsync(command, [number, number, number]);
+        if (launched.Process is not { } process) throw new IOException(launched.Message);
+        using (process) return await process.Exit;
     }
 
     // What was killed could not clean up, and with an executor id of its own nobody else would.
@@ -87,5 +108,6 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         WritableInputs = true,
         Networks = [.. HasSandbox ? [NetworkMode.None] : Array.Empty<NetworkMode>(), .. options.AllowHostNetwork ? [NetworkMode.Host] : Array.Empty<NetworkMode>()],
         ExactSignals = true,
+        Recovery = HasSandbox,
     };
 }

@@ -53,7 +53,8 @@ internal sealed class PortableBackend(ProcessOptions options, ILogger logger) : 
     }
 
     // Nothing of it outlives this process by design, and nothing carries the executor's id.
-    public ValueTask RemoveLeftoversAsync(DriverContext context, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    public ValueTask<IDriverExecution?> AttachAsync(DriverContext context, ProcessSpec spec, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<IDriverExecution?>(null);
 
     public ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 

@@ -3,14 +3,20 @@ using Ergon.Linux;
 
 namespace Ergon.Process.Sandboxing;
 
-/// <summary>Writes the launch script that makes a sandbox: namespaces, file system, and the init process that keeps them alive.</summary>
+/// <summary>Writes the launch script that makes a sandbox: namespaces, file system, and the two processes that keep them alive.</summary>
+/// <remarks>
+/// The keeper is the first process of a pid namespace around that of the job. It never collects a child, so that how the commands of the
+/// execution ended can be read from the kernel by whoever comes after this process. The init process of the inner namespace ignores its
+/// children, so that the kernel itself collects what the job leaves behind. When the keeper dies, the kernel kills everything inside.
+/// </remarks>
 [SupportedOSPlatform("linux")]
 internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, SandboxLayout layout)
 {
     /// <summary>
-    /// The user of the init process: nobody else's, so that not even a job that kills everything it may kill can end its own sandbox.
+    /// The user of the keeper and the init process: nobody else's, so that not even a job that kills everything it may kill can end its
+    /// own sandbox.
     /// </summary>
-    private const uint InitUser = 65533;
+    public const uint KeeperUser = 65533;
 
     private const int PrivateMode = 0x3ff; // 01777
     private const int DirectoryMode = 0x1ed; // 0755
@@ -24,9 +30,9 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/kernel/security"];
     private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-    // A subshell waits for the end of the pipe that Ergon holds; the shell waits for the subshell, and so collects every orphan of the
-    // sandbox. When Ergon ends in any way, the pipe does, then init does, and then the kernel kills everything in the pid namespace.
-    private static readonly string[] InitCommand = ["sh", "-c", "(read -r x) <&3 & exec 3<&-; wait"];
+    // Waits for the end of a pipe, starts nothing, and collects nobody: all that the keeper and the init process have to do.
+    private static readonly string[] WaitCommand = ["cat"];
+    private static readonly string[] WaitPrograms = ["/bin/cat", "/usr/bin/cat"];
     private static readonly string[] MountCommand = ["mount", "-n", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc"];
     private static readonly string[] Path = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
 
@@ -39,9 +45,9 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
 
     /// <summary>Writes everything.</summary>
     /// <param name="nullDevice">A descriptor of <c>/dev/null</c>.</param>
-    /// <param name="lifeline">The end of a pipe that init waits on.</param>
-    /// <returns>Where init's process id will be.</returns>
-    public ScriptValue Write(int nullDevice, int lifeline)
+    /// <param name="lifeline">The pipe at the end of which the keeper ends, and its writing end.</param>
+    /// <returns>Where the keeper's process id will be.</returns>
+    public ScriptValue Write(int nullDevice, (int Read, int Write) lifeline)
     {
         script.IsolateDescriptors();
         script.Unshare(Namespaces.Mount | Namespaces.Ipc | Namespaces.HostName | (spec.OwnNetwork ? Namespaces.Network : Namespaces.None));
@@ -56,11 +62,13 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         script.ChangeRoot(Root);
         script.SetHostName(spec.HostName);
         if (spec.OwnNetwork) script.BringLoopbackUp();
-        var init = StartInit(nullDevice, lifeline);
+        var keeper = StartKeeper(nullDevice, lifeline);
+        script.Divide();
+        StartInit(nullDevice, lifeline.Read);
         if (spec.MountsProcessesDirectly) script.MountProcesses(hostProcesses, "/proc");
         else RunMount(nullDevice);
         MaskPaths();
-        return init;
+        return keeper;
     }
 
     private void BuildRoot()
@@ -191,23 +199,45 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         _bound.Add((source, target));
     }
 
-    private ScriptValue StartInit(int nullDevice, int lifeline)
+    private ScriptValue StartKeeper(int nullDevice, (int Read, int Write) lifeline)
     {
-        var init = script.NewSlot();
+        var keeper = script.NewSlot();
         script.Unshare(Namespaces.Process);
-        script.BorrowUser(InitUser);
+        script.BorrowUser(KeeperUser);
+        script.Spawn(
+            new SpawnRequest
+            {
+                Name = "the sandbox's keeper",
+                Candidates = WaitPrograms,
+                Arguments = WaitCommand,
+                Environment = [.. Path, spec.Mark],
+                // A sandbox that outlives this process holds the other end of the pipe itself.
+                Streams = [lifeline.Read, nullDevice, nullDevice, .. spec.Kept, .. spec.Outlives ? [lifeline.Write] : Array.Empty<int>()],
+            },
+            keeper);
+        script.ReturnToRoot();
+        return keeper;
+    }
+
+    private void StartInit(int nullDevice, int lifeline)
+    {
+        script.Unshare(Namespaces.Process);
+        script.IgnoreChildren(true);
+        script.BorrowUser(KeeperUser);
         script.Spawn(
             new SpawnRequest
             {
                 Name = "the sandbox's init process",
-                Candidates = ["/bin/sh"],
-                Arguments = InitCommand,
+                Candidates = WaitPrograms,
+                Arguments = WaitCommand,
                 Environment = Path,
-                Streams = [nullDevice, nullDevice, nullDevice, lifeline],
+                Streams = [lifeline, nullDevice, nullDevice],
+                IgnoresChildren = true,
             },
-            init);
+            script.NewSlot());
         script.ReturnToRoot();
-        return init;
+        script.IgnoreChildren(false);
+        script.EndWithThread();
     }
 
     // To older kernels, only a process that is inside the pid namespace can mount its view of it.

@@ -28,6 +28,15 @@ internal sealed record SandboxSpec
     /// <summary>Host directories that are empty inside.</summary>
     public IReadOnlyList<string> HiddenPaths { get; init; } = [];
 
+    /// <summary>A variable in the environment of the keeper, by which a later process finds it.</summary>
+    public required string Mark { get; init; }
+
+    /// <summary>Whether the sandbox lives on when this process ends.</summary>
+    public bool Outlives { get; init; }
+
+    /// <summary>The descriptors that the keeper has as 3 and the following.</summary>
+    public IReadOnlyList<int> Kept { get; init; } = [];
+
     /// <summary>Whether the kernel can restrict a mount with everything below it in one call.</summary>
     public bool ChangesMountsAtOnce { get; init; } = LaunchScript.CanAddMountAttributes;
 

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Ergon.Drivers;
 
 /// <summary>
@@ -48,6 +50,11 @@ public sealed record DriverContext
 
     /// <summary>An existing private directory (0700) for the driver's own files; the engine deletes it after the execution is destroyed.</summary>
     public required string WorkDirectory { get; init; }
+
+    /// <summary>
+    /// Whether a later process can be asked to attach to the execution. Where not, it must end when this process does, if it can be made to.
+    /// </summary>
+    public bool Outlives { get; init; }
 
     /// <summary>Takes progress of the preparation; returns at once.</summary>
     public Action<PrepareProgress> ReportProgress { get; init; } = static _ => { };
@@ -116,9 +123,25 @@ public interface IOutputSink
     /// <summary>Appends bytes to a stream; the memory may be reused as soon as it completes.</summary>
     ValueTask WriteAsync(OutputStream stream, ReadOnlyMemory<byte> data, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Appends bytes that the source puts into the log's file by itself, so that output which cannot be sent again is at no moment in the
+    /// memory of this process alone. Returns what the source returned.
+    /// </summary>
+    int Append(OutputStream stream, OutputSource source);
+
+    /// <summary>The last bytes of what was kept, both streams in their order: to tell what a script that failed wrote last.</summary>
+    byte[] ReadEnd(int maxBytes);
+
     /// <summary>How many bytes of the stream have been taken so far, also by a former process: a re-attached driver goes on from there.</summary>
     long GetPosition(OutputStream stream);
 }
+
+/// <summary>Puts output into a file, without waiting for any.</summary>
+/// <param name="file">The file; <see langword="null"/>: drop it, there is no room.</param>
+/// <param name="offset">Where in the file; it may be written at once up to the end, and nowhere else.</param>
+/// <param name="maxBytes">The most to put there.</param>
+/// <returns>How many bytes it was; 0 when there are none now.</returns>
+public delegate int OutputSource(SafeFileHandle? file, long offset, int maxBytes);
 
 /// <summary>The evidence of how a job's main process ended. The engine decides on the reason.</summary>
 public sealed record DriverExit

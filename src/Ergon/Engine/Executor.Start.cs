@@ -171,6 +171,7 @@ public sealed partial class Executor
         Request = execution.Request,
         ExecutorId = ExecutorId,
         WorkDirectory = ExecutorDirectory.WorkDirectory(execution.Directory),
+        Outlives = execution.Recorded,
         ReportProgress = execution.PublishProgress,
     };
 

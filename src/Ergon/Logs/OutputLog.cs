@@ -16,7 +16,7 @@ internal sealed class OutputLog : IOutputSink, IDisposable
     private readonly TimeProvider _time;
     private readonly Action<int> _onBytes;
     private readonly SafeFileHandle?[] _data = new SafeFileHandle?[3];
-    private readonly long[] _taken = new long[3];
+    private readonly DroppedOutput _dropped;
     private SafeFileHandle? _index;
     private LogPosition _position;
     private TaskCompletionSource? _changed;
@@ -28,6 +28,7 @@ internal sealed class OutputLog : IOutputSink, IDisposable
         _maxBytesPerStream = maxBytesPerStream;
         _time = time;
         _onBytes = onBytes ?? (static _ => { });
+        _dropped = new DroppedOutput(Path.Combine(directory, "dropped"));
     }
 
     /// <summary>The directory that holds the files.</summary>
@@ -51,20 +52,39 @@ internal sealed class OutputLog : IOutputSink, IDisposable
     public static OutputLog Create(string directory, LogLimits limits, TimeProvider time, Action<int>? onBytes = null) =>
         new(directory, limits.MaxBytesPerStream, time, onBytes);
 
-    /// <summary>Opens the log that a former process left, cutting off what a crash left half written.</summary>
+    /// <summary>Opens the log that a former process left, putting right what a crash left half written.</summary>
     public static OutputLog Open(string directory, LogLimits limits, TimeProvider time, Action<int>? onBytes = null)
     {
         var log = new OutputLog(directory, limits.MaxBytesPerStream, time, onBytes);
-        log._position = LogRecovery.CutTornTail(log.IndexPath, log.PathOf(OutputStream.Stdout), log.PathOf(OutputStream.Stderr));
-        log._taken[(int)OutputStream.Stdout] = log._position.StdoutBytes;
-        log._taken[(int)OutputStream.Stderr] = log._position.StderrBytes;
+        log._position = LogRecovery.Recover(log.IndexPath, log.PathOf(OutputStream.Stdout), log.PathOf(OutputStream.Stderr));
+        log._dropped.Load();
         return log;
     }
 
     /// <inheritdoc/>
     public long GetPosition(OutputStream stream)
     {
-        lock (_lock) return _taken[(int)stream];
+        lock (_lock) return Taken(stream);
+    }
+
+    /// <inheritdoc/>
+    public byte[] ReadEnd(int maxBytes) => LogEnd.Read(this, IndexPath, Position, maxBytes);
+
+    /// <inheritdoc/>
+    public int Append(OutputStream stream, OutputSource source)
+    {
+        TaskCompletionSource? changed = null;
+        int count;
+        lock (_lock)
+        {
+            count = TryKeep(stream, source);
+            if (count > 0) (changed, _changed) = (_changed, null);
+            if (count < 0 && (count = source(null, 0, MaxRecordLength)) > 0 && !_completed) _dropped.Add(stream, count);
+        }
+
+        changed?.TrySetResult();
+        _onBytes(count);
+        return count;
     }
 
     /// <inheritdoc/>
@@ -94,6 +114,7 @@ internal sealed class OutputLog : IOutputSink, IDisposable
             Close(ref _index);
             Close(ref _data[(int)OutputStream.Stdout]);
             Close(ref _data[(int)OutputStream.Stderr]);
+            _dropped.Dispose();
         }
 
         changed?.TrySetResult();
@@ -107,7 +128,7 @@ internal sealed class OutputLog : IOutputSink, IDisposable
     {
         long kept;
         long taken;
-        lock (_lock) (kept, taken) = (_position.BytesOf(stream), _taken[(int)stream]);
+        lock (_lock) (kept, taken) = (_position.BytesOf(stream), Taken(stream));
         var head = new byte[Math.Min(kept, maxBytes)];
         if (head.Length > 0)
         {
@@ -151,38 +172,72 @@ internal sealed class OutputLog : IOutputSink, IDisposable
     internal static SafeFileHandle OpenForReading(string path) =>
         File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
+    private long Taken(OutputStream stream) => _position.BytesOf(stream) + _dropped[stream];
+
     private void Append(OutputStream stream, ReadOnlySpan<byte> piece)
     {
         TaskCompletionSource? changed = null;
         lock (_lock)
         {
             if (_completed) return;
-            _taken[(int)stream] += piece.Length;
-            var kept = _position.BytesOf(stream);
-            piece = piece[..(int)Math.Min(piece.Length, Math.Max(0, _maxBytesPerStream - kept))];
-            if (piece.IsEmpty || Failure is not null) return;
+            var kept = Failure is null ? (int)Math.Min(piece.Length, Room(stream)) : 0;
             try
             {
-                Store(new LogIndexRecord(stream, piece.Length, _time.GetUtcNow()), piece, kept);
-                (changed, _changed) = (_changed, null);
+                if (kept > 0)
+                {
+                    Store(new LogIndexRecord(stream, kept, _time.GetUtcNow()), piece[..kept], _position.BytesOf(stream));
+                    (changed, _changed) = (_changed, null);
+                }
             }
             catch (IOException e)
             {
-                // The job must not hang because our disk is full: its output is read on and dropped, and the result says so.
-                Failure = $"Output was lost after {_position.StdoutBytes} bytes of stdout and {_position.StderrBytes} bytes of stderr: {e.Message}";
+                Fail(e);
+                kept = 0;
             }
+
+            if (kept < piece.Length) _dropped.Add(stream, piece.Length - kept);
         }
 
         changed?.TrySetResult();
     }
+
+    // Returns -1 when there is no room for output, or no more.
+    private int TryKeep(OutputStream stream, OutputSource source)
+    {
+        if (_completed || Failure is not null || Room(stream) is not (> 0 and var room)) return -1;
+        try
+        {
+            ref var data = ref _data[(int)stream];
+            data ??= OpenForWriting(PathOf(stream));
+            var count = source(data, _position.BytesOf(stream), (int)Math.Min(room, MaxRecordLength));
+            if (count > 0) Record(new LogIndexRecord(stream, count, _time.GetUtcNow()));
+            return count;
+        }
+        catch (IOException e)
+        {
+            Fail(e);
+            return -1;
+        }
+    }
+
+    private long Room(OutputStream stream) => Math.Max(0, _maxBytesPerStream - _position.BytesOf(stream));
+
+    // The job must not hang because our disk is full: its output is read on and dropped, and the result says so.
+    private void Fail(IOException e) =>
+        Failure = $"Output was lost after {_position.StdoutBytes} bytes of stdout and {_position.StderrBytes} bytes of stderr: {e.Message}";
 
     // The bytes go first: a record never speaks of bytes that are not there.
     private void Store(LogIndexRecord record, ReadOnlySpan<byte> piece, long offset)
     {
         ref var data = ref _data[(int)record.Stream];
         data ??= OpenForWriting(PathOf(record.Stream));
-        _index ??= OpenForWriting(IndexPath);
         RandomAccess.Write(data, piece, offset);
+        Record(record);
+    }
+
+    private void Record(LogIndexRecord record)
+    {
+        _index ??= OpenForWriting(IndexPath);
         Span<byte> encoded = stackalloc byte[LogIndexRecord.Size];
         record.Write(encoded);
         RandomAccess.Write(_index, encoded, _position.Records * LogIndexRecord.Size);
