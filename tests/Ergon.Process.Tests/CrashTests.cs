@@ -131,7 +131,7 @@ public sealed class CrashTests : ProcessTests
 
         await using var last = await RecoverAsync();
         var result = await last.WaitAsync(request.ExecutionId, Token);
-        (result.ExitCode, result.Stdout.Text).Should().Be((3, string.Concat(Enumerable.Range(0, 6).Select(i => $"begin {i}\nend {i}\n")) + "job\n"));
+        (result.ExitCode, result.Stdout.Text).Should().Be((3, string.Concat(Enumerable.Range(0, 6).Select(i => $"begin {i}\nend {i}\n")) + "job\n"), result.Error ?? "");
         await EndAsync(last);
     }
 
@@ -173,7 +173,8 @@ public sealed class CrashTests : ProcessTests
     [Fact]
     public async Task A_paused_job_stays_paused_until_it_is_resumed()
     {
-        var request = Script("echo one; sleep 0.3; echo two; exit 4");
+        var go = NewGate();
+        var request = Script($"echo one; {AwaitGo} echo two; exit 4") with { Inputs = [go.Volume] };
         using (var first = await StartAsync("paused", request))
         {
             await first.SaysAsync("the job runs");
@@ -182,6 +183,9 @@ public sealed class CrashTests : ProcessTests
 
         await using var next = await RecoverAsync();
         (await next.GetStatusAsync(request.ExecutionId, Token)).Status.Should().Be(ExecutionStatus.Paused);
+        go.Open();
+        await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Token);
+        (await next.ReadStdoutAsync(request.ExecutionId, Token)).Should().Be("one\n");
         await next.ResumeAsync(request.ExecutionId, Token);
         var result = await next.WaitAsync(request.ExecutionId, Token);
         (result.ExitCode, result.Stdout.Text).Should().Be((4, "one\ntwo\n"));

@@ -6,7 +6,7 @@ namespace Ergon.Process.Tests;
 /// <summary>Looks at what executors do to this machine, from the outside.</summary>
 internal static class HostView
 {
-    private static readonly string[] Families = ["ergon", "ergon-temporary"];
+    private static readonly string[] Families = ["ergon", "ergon-kept"];
 
     /// <summary>The processes of an execution, by the cgroups that they are in.</summary>
     public static IReadOnlyList<int> ProcessesOf(string executorId, ExecutionId executionId) =>

@@ -20,7 +20,7 @@ public sealed class UnifiedCgroupTests : ProcessTests
     public async Task A_job_is_in_its_cgroup_from_its_first_instruction()
     {
         var request = Script("grep ^0:: /proc/self/cgroup");
-        (await OutputAsync(request)).Should().EndWith($"/ergon/{ExecutorId}/{request.ExecutionId}\n");
+        (await OutputAsync(request)).Should().EndWith($"/ergon-kept/{ExecutorId}/{request.ExecutionId}\n");
     }
 
     [Fact]

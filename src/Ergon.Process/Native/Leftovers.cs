@@ -24,7 +24,7 @@ internal static class Leftovers
     {
         var places = SandboxRecord.Read(context.WorkDirectory).CgroupPlaces;
         if (places.Count > 0) return protections.Cgroups.At(places);
-        return protections.Cgroups.IsUsable ? protections.Cgroups.Find(context.ExecutorId, context.Request.ExecutionId.Value) : null;
+        return protections.Cgroups.IsUsable ? protections.KeptCgroups.Find(context.ExecutorId, context.Request.ExecutionId.Value) : null;
     }
 
     /// <summary>Removes everything of one execution.</summary>
@@ -45,7 +45,7 @@ internal static class Leftovers
         var beginning = $"{NativeExecutionBuilder.MarkName}={executorId}/";
         foreach (var (id, variable) in protections.HasSandbox ? [] : ProcessTable.WithVariable(beginning))
             if (!IsKept(variable[beginning.Length..])) await OtherProcess.KillAsync(id, events, cancellationToken);
-        foreach (var cgroups in (CgroupFactory[])[protections.Cgroups, protections.TemporaryCgroups])
+        foreach (var cgroups in (CgroupFactory[])[protections.Cgroups, protections.KeptCgroups])
         {
             foreach (var name in cgroups.IsUsable ? cgroups.List(executorId) : [])
                 if (!IsKept(name)) await cgroups.Find(executorId, name).RemoveAsync(events, cancellationToken);

@@ -134,7 +134,7 @@ internal sealed class NativeBackend : IProcessBackend
             foreach (var executorId in _executorIds)
             {
                 protections.Cgroups.RemoveExecutor(executorId);
-                protections.TemporaryCgroups.RemoveExecutor(executorId);
+                protections.KeptCgroups.RemoveExecutor(executorId);
             }
         }
 

@@ -30,7 +30,7 @@ internal sealed class NativeExecutionBuilder(
 
     private string Mark => $"{MarkName}={context.ExecutorId}/{Request.ExecutionId}";
 
-    private CgroupFactory Cgroups => context.Outlives && protections.HasSandbox ? protections.Cgroups : protections.TemporaryCgroups;
+    private CgroupFactory Cgroups => context.Outlives && protections.HasSandbox ? protections.KeptCgroups : protections.Cgroups;
 
     public async Task<NativeExecution> BuildAsync(CancellationToken cancellationToken)
     {

@@ -10,7 +10,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
 {
     private const string RootRemedy = "Run Ergon as root, or use the docker executor.";
 
-    private const string TemporaryFamily = "ergon-temporary";
+    private const string KeptFamily = "ergon-kept";
     private const int ProbedExitCode = 77;
 
     private static readonly TimeSpan CleanupTime = TimeSpan.FromSeconds(5);
@@ -20,13 +20,13 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
     /// <summary>Whether this process may become other users.</summary>
     public static bool IsRoot => Libc.EffectiveUserId() == 0;
 
-    /// <summary>Where the cgroups of executions are that end with this process: what is abandoned there belongs to nobody.</summary>
-    public CgroupFactory TemporaryCgroups => Cgroups.InFamily(TemporaryFamily);
+    /// <summary>Where the cgroups of executions are that outlive this process; what is abandoned in the others belongs to nobody.</summary>
+    public CgroupFactory KeptCgroups => Cgroups.InFamily(KeptFamily);
 
     public static async Task<Protections> DetectAsync(KernelEvents events)
     {
         var cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn());
-        await RemoveAbandonedAsync(cgroups.InFamily(TemporaryFamily), events);
+        await RemoveAbandonedAsync(cgroups, events);
         if (!IsRoot) return new(cgroups, "Ergon does not run as root, so it cannot make namespaces.", RootRemedy);
         var directory = Directory.CreateTempSubdirectory("ergon-probe-").FullName;
         try

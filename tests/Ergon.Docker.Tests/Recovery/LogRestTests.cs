@@ -74,6 +74,10 @@ public sealed class LogRestTests
             return ValueTask.CompletedTask;
         }
 
+        public int Append(OutputStream stream, OutputSource source) => throw new NotSupportedException();
+
+        public byte[] ReadEnd(int maxBytes) => throw new NotSupportedException();
+
         public long GetPosition(OutputStream stream) => _text.Length;
     }
 }
