@@ -1,6 +1,5 @@
 using System.Text;
 using Ergon.Conformance;
-using Ergon.Linux;
 
 namespace Ergon.Process.Tests;
 

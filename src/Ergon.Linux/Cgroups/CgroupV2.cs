@@ -5,6 +5,7 @@ internal sealed class CgroupV2(string directory) : Cgroup
 {
     private const int CpuPeriod = 100_000;
     private const int LeastCpuQuota = 1000;
+    private const int MaxAttempts = 5;
     private const uint PriorityEvent = 2;
 
     /// <summary>What its one place is called.</summary>
@@ -16,7 +17,21 @@ internal sealed class CgroupV2(string directory) : Cgroup
 
     public override IReadOnlyList<string> TaskFiles => [];
 
-    public void CreateEmpty() => Make(directory);
+    public void CreateEmpty()
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Make(directory);
+                return;
+            }
+            catch (DirectoryNotFoundException) when (attempt < MaxAttempts)
+            {
+                // Another executor has just removed the empty directories above.
+            }
+        }
+    }
 
     public void Create(CgroupLimits limits)
     {

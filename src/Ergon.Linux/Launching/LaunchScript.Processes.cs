@@ -8,6 +8,7 @@ internal sealed unsafe partial class LaunchScript
     private const int MountCloseOnExec = 1;
     private const int FromDescriptor = 4;
     private const int SetParentDeathSignal = 1;
+    private const int ChildStackBytes = 64 * 1024;
     private const int StackAlignment = 16;
 
     /// <summary>Whether a view of the processes in another pid namespace can be mounted from outside of it (6.17).</summary>
@@ -23,8 +24,9 @@ internal sealed unsafe partial class LaunchScript
     /// </summary>
     public void Divide()
     {
+        if (LaunchChild.Code == 0) throw new LinuxException("create a process that goes on", Errno.NoSystemCall);
         IsDivided = true;
-        _state->ChildStack = (Arena.Allocate(LaunchState.StackBytes) + LaunchState.StackBytes) & -StackAlignment;
+        _state->ChildStack = (Arena.Allocate(ChildStackBytes) + ChildStackBytes) & -StackAlignment;
         var step = new LaunchStep { Kind = LaunchStepKind.Divide, ResultSlot = -1 };
         step.Arguments[0] = Arena.Allocate(SignalSetBytes);
         for (var i = 0; i < 5; i++) step.ArgumentSlots[i] = -1;

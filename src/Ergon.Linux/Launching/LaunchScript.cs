@@ -100,7 +100,6 @@ internal sealed unsafe partial class LaunchScript : IDisposable
         _state->FailedStep = -1;
         if (_state->FinalStep == 0) _state->FinalStep = _steps.Count;
         _state->One = 1;
-        _state->DividedAt = -1;
         LaunchThread.Resolve(_state);
         return (nint)_state;
     }

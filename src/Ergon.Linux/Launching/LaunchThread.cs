@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace Ergon.Linux;
 
@@ -31,7 +30,6 @@ internal unsafe struct LaunchStep
 internal unsafe struct LaunchState
 {
     public const int MaxSlots = 16;
-    public const int StackBytes = 256 * 1024;
 
     public LaunchStep* Steps;
     public int Count;
@@ -45,9 +43,9 @@ internal unsafe struct LaunchState
     public nint PosixSpawn;
     public nint ErrnoLocation;
     public nint Clone;
-    public nint Child;
+    public LaunchChildState Child;
+    public nint ChildCode;
     public nint ChildStack;
-    public int DividedAt;
     public ulong AllSignals;
     public ulong FormerSignals;
     public fixed long Slots[MaxSlots];
@@ -72,7 +70,6 @@ internal static unsafe class LaunchThread
     private static readonly nint PosixSpawn = Libc.AddressOf("posix_spawn");
     private static readonly nint ErrnoLocation = Libc.AddressOf("__errno_location");
     private static readonly nint Clone = Libc.AddressOf("clone");
-    private static readonly nint Child = PrepareChild();
 
     /// <summary>Finds the functions that the thread will call, while that may still be done.</summary>
     public static void Resolve(LaunchState* state)
@@ -81,7 +78,18 @@ internal static unsafe class LaunchThread
         state->PosixSpawn = PosixSpawn;
         state->ErrnoLocation = ErrnoLocation;
         state->Clone = Clone;
-        state->Child = Child;
+        state->Child = new LaunchChildState
+        {
+            Steps = state->Steps,
+            End = state->FinalStep,
+            FailedStep = &state->FailedStep,
+            Errno = &state->Errno,
+            Slots = state->Slots,
+            PosixSpawn = PosixSpawn,
+            WaitId = SystemCallNumbers.WaitId,
+            FileAccess = SystemCallNumbers.FileAccessAt,
+        };
+        state->ChildCode = LaunchChild.Code;
         state->AllSignals = ulong.MaxValue;
     }
 
@@ -98,27 +106,6 @@ internal static unsafe class LaunchThread
 
         // From here on the script may be freed at any time.
         call(number, state->DoneDescriptor, (nint)(&state->One), sizeof(long), 0, 0);
-    }
-
-    // What the child runs, on a stack of its own: the rest of the script.
-    [UnmanagedCallersOnly]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static int ExecuteRest(nint address)
-    {
-        var state = (LaunchState*)address;
-        Walk(state, state->DividedAt + 1, state->FinalStep);
-        return 0;
-    }
-
-    // Called once, so that it is compiled before a child calls it.
-    private static nint PrepareChild()
-    {
-        var function = (delegate* unmanaged<nint, int>)&ExecuteRest;
-        LaunchState nothing = default;
-        nothing.DividedAt = -1;
-        Resolve(&nothing);
-        _ = function((nint)(&nothing));
-        return (nint)function;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -175,9 +162,9 @@ internal static unsafe class LaunchThread
             else if (step->Kind == LaunchStepKind.Divide)
             {
                 // a0: memory for the child's siginfo. No signal may run a handler of this program in the child.
-                state->DividedAt = i;
+                state->Child.First = i + 1;
                 call(signalMask, SetSignalMask, (nint)(&state->AllSignals), (nint)(&state->FormerSignals), sizeof(ulong), 0);
-                result = clone(state->Child, state->ChildStack, ShareMemoryAndStandStill, (nint)state);
+                result = clone(state->ChildCode, state->ChildStack, ShareMemoryAndStandStill, (nint)(&state->Child));
                 error = result == -1 ? *errno : 0;
                 call(signalMask, SetSignalMask, (nint)(&state->FormerSignals), 0, sizeof(ulong), 0);
                 if (error == 0)

@@ -1,5 +1,4 @@
 using Ergon.Drivers;
-using Ergon.Linux;
 
 namespace Ergon.Process.Native;
 
