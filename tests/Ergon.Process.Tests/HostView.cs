@@ -1,5 +1,4 @@
 using Ergon.Linux;
-using Ergon.Process.Sandboxing;
 
 namespace Ergon.Process.Tests;
 
@@ -30,7 +29,7 @@ internal static class HostView
         foreach (var id in executorIds)
         {
             foreach (var process in ProcessTable.ReadAll().Where(p => Families.Any(family => CgroupsOf(p.Id).Contains($"/{family}/{id}/")))) yield return $"process {process.Id} of {id}";
-            foreach (var (keeper, execution) in Keepers.Find(id)) yield return $"keeper {keeper} of {id}/{execution}";
+            foreach (var (keeper, variable) in ProcessTable.WithVariable($"ERGON_KEEPER={id}/")) yield return $"keeper {keeper}: {variable}";
             foreach (var directory in CgroupDirectories(id)) yield return $"cgroup {directory}";
         }
 
