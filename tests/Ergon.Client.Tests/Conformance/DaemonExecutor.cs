@@ -7,6 +7,7 @@ internal sealed class DaemonExecutor : IExecutor
 {
     private readonly DaemonProcess _daemon;
     private readonly RemoteExecutor _remote;
+    private bool _disposed;
 
     public DaemonExecutor(string directory, ExecutorOptions options)
     {
@@ -75,6 +76,9 @@ internal sealed class DaemonExecutor : IExecutor
     // Who waits for an execution learns from the daemon how it ended: the connection is closed after it.
     public async ValueTask DisposeAsync()
     {
+        // What was asked for before is under way once this is answered.
+        if (!_daemon.Ended.IsCompleted && !_disposed) await _remote.ListExecutorsAsync();
+        _disposed = true;
         await _daemon.DisposeAsync();
         await _remote.DisposeAsync();
     }
