@@ -20,6 +20,8 @@ public sealed class PageFixture : IAsyncLifetime
     /// <summary>The token of one who may look only.</summary>
     public const string Viewer = "viewer-secret";
 
+    private const float Patience = 30_000; // ms
+
     private static readonly string[] Browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
     private readonly string _directory = Directory.CreateTempSubdirectory("page-").FullName;
@@ -39,6 +41,7 @@ public sealed class PageFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         if (SkipReason is not null) return;
+        Assertions.SetDefaultExpectTimeout(Patience);
         Address = new Uri($"https://127.0.0.1:{FreePort()}");
         var socket = Path.Combine(_directory, "ergon.sock");
         _daemon = await ErgonDaemon.StartAsync(new DaemonOptions

@@ -3,22 +3,23 @@
 const TOKEN = 'ergon-token';
 
 export class Refusal extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, token) {
     super(problem?.detail ?? `The daemon answers ${status}.`);
     this.status = status;
+    this.token = token;
   }
 }
 
-export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 export const setToken = token => sessionStorage.setItem(TOKEN, token);
-export const dropToken = () => sessionStorage.removeItem(TOKEN);
 
 async function send(method, path, signal) {
   const token = sessionStorage.getItem(TOKEN);
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const response = await fetch(path, { method, headers, signal, cache: 'no-store' });
   if (response.ok) return response;
-  throw new Refusal(response.status, await response.json().catch(() => null));
+  // One that was given meanwhile is not the one that was refused.
+  if (response.status === 401 && token === sessionStorage.getItem(TOKEN)) sessionStorage.removeItem(TOKEN);
+  throw new Refusal(response.status, await response.json().catch(() => null), token);
 }
 
 export const get = async (path, signal) => (await send('GET', path, signal)).json();

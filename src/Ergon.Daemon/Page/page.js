@@ -1,6 +1,6 @@
 // The operator's page: every execution, kept up to date by the daemon's events.
 
-import { get, events, setToken, dropToken, hasToken } from './client.js';
+import { get, events, setToken } from './client.js';
 import * as detail from './detail.js';
 
 const RETRY = 2000; // ms
@@ -117,10 +117,9 @@ async function watch() {
       }
     } catch (e) {
       if (e.status === 401) {
-        dropToken();
         element('connection').textContent = 'Not signed in';
         element('sign-in').hidden = false;
-        if (hasToken()) fail(e);
+        if (e.token) fail(e);
         return;
       }
       if (e.status) fail(e);
@@ -133,6 +132,7 @@ async function watch() {
 element('sign-in').addEventListener('submit', e => {
   e.preventDefault();
   setToken(element('token').value.trim());
+  element('connection').textContent = 'Connecting ...';
   element('token').value = '';
   watch();
 });

@@ -82,7 +82,7 @@ public sealed class SecurityTests : IDisposable
         log.Should().Contain("\"action\":\"start\",\"target\":\"audited\",\"outcome\":\"ok\"").And.Contain("\"action\":\"remove\"").And.Contain("uid:").And.NotContain("hunter2");
     }
 
-    private static Uri Address { get; } = new("https://localhost:17444");
+    private static Uri Address { get; } = new($"https://localhost:{FreePort()}");
 
     private static DaemonToken TokenOf(string token, params string[] scopes) =>
         new() { Name = token, Sha256 = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token))), Scopes = scopes };
@@ -112,5 +112,12 @@ public sealed class SecurityTests : IDisposable
         var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         policy.CustomTrustStore.ImportFromPemFile(Path.Combine(_certificates, "daemon.pem"));
         return new HttpClient(new SocketsHttpHandler { SslOptions = new SslClientAuthenticationOptions { EnabledSslProtocols = protocols, CertificateChainPolicy = policy } });
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }
