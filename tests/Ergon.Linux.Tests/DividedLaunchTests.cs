@@ -16,9 +16,9 @@ public sealed class DividedLaunchTests
                 while (!done.IsCancellationRequested) GC.Collect(0, GCCollectionMode.Forced, blocking: true);
             },
             Token);
-        var launches = Enumerable.Range(0, 4).Select(async _ =>
+        var launches = Enumerable.Range(0, 2).Select(async _ =>
         {
-            for (var i = 0; i < 25; i++) (await LaunchAsync(events)).Succeeded.Should().BeTrue();
+            for (var i = 0; i < 5; i++) (await LaunchAsync(events)).Succeeded.Should().BeTrue();
         });
         await Task.WhenAll(launches);
         await done.CancelAsync();
