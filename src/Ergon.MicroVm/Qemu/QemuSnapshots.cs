@@ -19,6 +19,10 @@ internal sealed class QemuSnapshots(QemuOptions options, string cache, ILogger l
     // The layout of the key and of what a settled guest is.
     private const string Format = "1";
 
+    // It does not change while this process runs, and every launch asks for it.
+    private static readonly string ProcessorName =
+        File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) ?? "";
+
     private static readonly TimeSpan SettleDeadline = TimeSpan.FromSeconds(60);
 
     private string DirectoryPath => Path.Combine(cache, "snapshots");
@@ -87,7 +91,7 @@ internal sealed class QemuSnapshots(QemuOptions options, string cache, ILogger l
     {
         var kernel = new FileInfo(plan.KernelPath);
         var key = string.Join('\n',
-            Format, facts.Version, facts.Acceleration, ProcessorName(), Rounded(tscKilohertz),
+            Format, facts.Version, facts.Acceleration, ProcessorName, Rounded(tscKilohertz),
             plan.KernelPath, $"{kernel.Length}", $"{kernel.LastWriteTimeUtc.Ticks}", plan.InitrdPath, plan.KernelArguments,
             plan.MachineType, $"{plan.Cpus}", $"{plan.MemoryBytes}", string.Concat(plan.Disks.Select(d => d.ReadOnly ? 'r' : 'w')));
         return Path.Combine(DirectoryPath, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]);
@@ -95,7 +99,4 @@ internal sealed class QemuSnapshots(QemuOptions options, string cache, ILogger l
 
     // Two measurements of one rate differ by less.
     private static string Rounded(long tscKilohertz) => (tscKilohertz / 1000).ToString(CultureInfo.InvariantCulture);
-
-    private static string ProcessorName() =>
-        File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) ?? "";
 }
