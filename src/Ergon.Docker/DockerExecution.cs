@@ -67,12 +67,30 @@ internal sealed partial class DockerExecution(
     }
 
     /// <inheritdoc/>
-    public async ValueTask PauseAsync(CancellationToken cancellationToken) =>
-        await engine.CallAsync("pause the container", (client, token) => client.Containers.PauseContainerAsync(container, token), cancellationToken);
+    public async ValueTask PauseAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await engine.CallAsync("pause the container", (client, token) => client.Containers.PauseContainerAsync(container, token), cancellationToken);
+        }
+        catch (ExecutorException e) when (HasEnded(e))
+        {
+            throw new ExecutorException(ErrorCode.ExecutionAlreadyConcluded, "It has ended in the meantime; there is nothing left to pause.", innerException: e);
+        }
+    }
 
     /// <inheritdoc/>
-    public async ValueTask ResumeAsync(CancellationToken cancellationToken) =>
-        await engine.CallAsync("resume the container", (client, token) => client.Containers.UnpauseContainerAsync(container, token), cancellationToken);
+    public async ValueTask ResumeAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await engine.CallAsync("resume the container", (client, token) => client.Containers.UnpauseContainerAsync(container, token), cancellationToken);
+        }
+        catch (ExecutorException e) when (HasEnded(e) || (e.InnerException is DockerApiException api && EngineErrors.MessageOf(api).Contains("is not paused", StringComparison.Ordinal)))
+        {
+            // Somebody else resumed it, or it has ended since: it is not frozen, which is what was asked for.
+        }
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IExecSession> ExecAsync(ExecRequest command, CancellationToken cancellationToken) =>
@@ -140,10 +158,12 @@ internal sealed partial class DockerExecution(
         {
             await engine.CallAsync($"send {signal}", (client, token) => client.Containers.KillContainerAsync(container, new ContainerKillParameters { Signal = signal }, token), cancellationToken);
         }
-        catch (ExecutorException e) when (e.InnerException is DockerApiException api
-            && (EngineErrors.IsNotFound(api) || EngineErrors.MessageOf(api).Contains("is not running", StringComparison.Ordinal)))
+        catch (ExecutorException e) when (HasEnded(e))
         {
             // It has ended in the meantime, which is what a signal could at most do.
         }
     }
+
+    private static bool HasEnded(ExecutorException e) =>
+        e.InnerException is DockerApiException api && (EngineErrors.IsNotFound(api) || EngineErrors.MessageOf(api).Contains("is not running", StringComparison.Ordinal));
 }

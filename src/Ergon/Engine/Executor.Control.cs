@@ -138,6 +138,10 @@ public sealed partial class Executor
             if (to == ExecutionStatus.Paused) execution.Deadline?.Pause();
             else execution.Deadline?.Resume();
         }
+        catch (ExecutorException e) when (e.Code != ErrorCode.ExecutionAlreadyConcluded && (execution.Info.IsTerminal || execution.Driver is null))
+        {
+            throw Concluded(execution);
+        }
         finally
         {
             execution.Gate.Release();

@@ -243,7 +243,9 @@ public sealed partial class Executor : IExecutor
 
     private static ExecutorException Concluded(Execution execution) => new(
         ErrorCode.ExecutionAlreadyConcluded,
-        $"Execution '{execution.Id}' has ended already: {execution.Info.Reason}, exit code {execution.Info.ExitCode}.",
+        execution.Info.IsTerminal
+            ? $"Execution '{execution.Id}' has ended already: {execution.Info.Reason}, exit code {execution.Info.ExitCode}."
+            : $"Execution '{execution.Id}' has just ended. Wait for its result.",
         execution.Id);
 
     private static ExecutorException Released(Execution execution) => new(

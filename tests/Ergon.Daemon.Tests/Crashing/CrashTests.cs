@@ -151,17 +151,16 @@ public sealed class CrashTests : IDisposable
 
     private async Task FinishAsync(Executor executor, ExecutionInfo info)
     {
-        if (info.Status == ExecutionStatus.Paused) await executor.ResumeAsync(info.ExecutionId, Token);
-        if (info.ExecutionId.Value != "stoppable" || info.IsTerminal) return;
-        await executor.WaitForOutputAsync(info.ExecutionId, "ready\n", Token);
         try
         {
+            if (info.Status == ExecutionStatus.Paused) await executor.ResumeAsync(info.ExecutionId, Token);
+            if (info.ExecutionId.Value != "stoppable" || info.IsTerminal) return;
+            await executor.WaitForOutputAsync(info.ExecutionId, "ready\n", Token);
             await executor.CancelAsync(info.ExecutionId, Token);
         }
         catch (ExecutorException e) when (e.Code == ErrorCode.ExecutionAlreadyConcluded)
         {
-            // The former process had begun to cancel it.
-            return;
+            // The former process had begun to cancel it, or had resumed it and it came to its end.
         }
     }
 
