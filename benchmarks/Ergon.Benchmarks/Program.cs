@@ -1,11 +1,14 @@
 using Ergon.Benchmarks;
+using Ergon.Benchmarks.Service;
 
-// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|cli|process|logs|vm]... [--rounds N]
+// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|warm|cli|process|logs|vm|daemon|load|churn]... [--rounds N] [--executions N]
 var rounds = 60;
+var executions = 10_000;
 var suites = new List<string>();
 for (var i = 0; i < args.Length; i++)
 {
     if (args[i] == "--rounds") rounds = int.Parse(args[++i]);
+    else if (args[i] == "--executions") executions = int.Parse(args[++i]);
     else suites.Add(args[i]);
 }
 
@@ -15,11 +18,14 @@ foreach (var suite in suites)
     var table = suite switch
     {
         "docker" => await DockerBenchmark.RunAsync(rounds),
+        "warm" => await WarmBenchmark.RunAsync(rounds),
         "cli" => await CliBenchmark.RunAsync(Math.Min(rounds, 30)),
         "process" => await ProcessBenchmark.RunAsync(rounds),
         "vm" => await VmBenchmark.RunAsync(rounds),
         "logs" => await LogBenchmark.RunAsync(),
-        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, cli, process, logs and vm."),
+        "daemon" => await StartBenchmark.RunAsync(rounds),
+        "load" => await LoadBenchmark.RunAsync(executions),
+        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, warm, cli, process, logs, vm, daemon, load and churn."),
     };
     Console.WriteLine(table);
 }

@@ -31,7 +31,7 @@ internal static class ContainerSpec
             Platform = spec.Platform!,
             Entrypoint = spec.Entrypoint?.ToList()!,
             Cmd = spec.Cmd?.ToList()!,
-            Env = EnvironmentOf(request, spec),
+            Env = [.. VariablesOf(request, spec).Select(v => $"{v.Key}={v.Value}")],
             WorkingDir = spec.WorkingDirectory!,
             User = spec.User!,
             Hostname = spec.Hostname!,
@@ -45,11 +45,12 @@ internal static class ContainerSpec
         return parameters;
     }
 
-    private static List<string> EnvironmentOf(ExecutionRequest request, DockerSpec spec)
+    /// <summary>The variables that win over the image's.</summary>
+    public static Dictionary<string, string> VariablesOf(ExecutionRequest request, DockerSpec spec)
     {
         var variables = new Dictionary<string, string>(spec.Environment, StringComparer.Ordinal);
         foreach (var (name, value) in request.Environment) variables[name] = value;
-        return [.. variables.Select(v => $"{v.Key}={v.Value}")];
+        return variables;
     }
 
     private static Dictionary<string, string> LabelsOf(ExecutionRequest request, string executorId)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Docker.DotNet;
 using Docker.DotNet.Models;
+using Ergon.Docker.Warm;
 using Ergon.Drivers;
 using Ergon.Images;
 
@@ -15,6 +16,7 @@ public sealed class DockerDriver : IExecutionDriver
     private readonly TimeProvider _time;
     private readonly EngineConnection _engine;
     private readonly ImagePuller _images;
+    private readonly WarmPool? _warm;
     private readonly CancellationTokenSource _disposed = new();
     private readonly Task _connecting = Task.CompletedTask;
 
@@ -25,6 +27,7 @@ public sealed class DockerDriver : IExecutionDriver
         _time = timeProvider ?? TimeProvider.System;
         _engine = new EngineConnection(_options, _time);
         _images = new ImagePuller(_engine, new RegistryCredentialStore(_options.RegistryCredentials, _options.ConfigDirectory));
+        if (_options.WarmContainers is { MaxIdle: > 0 } warm && WarmFiles.CanBeUsed) _warm = new WarmPool(_engine, warm, _time);
         if (_options.ConnectEarly) _connecting = Task.Run(() => _engine.TryConnectAsync(_disposed.Token));
     }
 
@@ -38,7 +41,7 @@ public sealed class DockerDriver : IExecutionDriver
         {
             // Asked again each time: the Engine may have been replaced since.
             var info = await _engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
-            return EngineFingerprint.From(info, _engine.Address, _options.Policy);
+            return EngineFingerprint.From(info, _engine.Address, _options.Policy, _warm);
         }
         catch (ExecutorException e)
         {
@@ -68,6 +71,7 @@ public sealed class DockerDriver : IExecutionDriver
         var image = ImageReference.Parse(spec.Image);
         if (spec.PullPolicy == PullPolicy.Always) await _images.PullAsync(image, spec.Platform, context.ReportProgress, cancellationToken);
         var parameters = ContainerSpec.Create(request, spec, context.ExecutorId);
+        if (await PrepareWarmAsync(parameters, spec, image, context, cancellationToken) is { } warm) return warm;
         try
         {
             var id = await CreateAsync(parameters, spec, image, context, cancellationToken);
@@ -89,7 +93,10 @@ public sealed class DockerDriver : IExecutionDriver
         {
             var found = await _engine.CallAsync("find a container", (client, token) => client.Containers.InspectContainerAsync(name, token), cancellationToken);
             if (found.Config?.Labels is not { } labels || labels.GetValueOrDefaultOf(ContainerSpec.ExecutorLabel) != context.ExecutorId) return null;
-            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.ID, started: found.State!.Status != "created");
+            var files = labels.GetValueOrDefaultOf(WarmContainer.Label) is { } directory ? WarmFiles.At(directory) : null;
+            // A container that was made before its job has begun only if it was told what to become.
+            var started = found.State!.Status != "created" && files is not { HasCommand: false };
+            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.ID, started) { WarmFiles = files };
             execution.TakePorts(found);
             return execution;
         }
@@ -111,10 +118,11 @@ public sealed class DockerDriver : IExecutionDriver
             },
         };
         var containers = await _engine.CallAsync("list containers", (client, token) => client.Containers.ListContainersAsync(parameters, token), cancellationToken);
-        foreach (var container in containers)
+        var kept = keep.Select(id => "/" + ContainerSpec.NameOf(executorId, id)).ToHashSet(StringComparer.Ordinal);
+        foreach (var container in containers.Where(c => c.Names?.Any(kept.Contains) != true))
         {
-            if (ExecutionId.TryParse(container.Labels.GetValueOrDefaultOf(ContainerSpec.ExecutionLabel), out var id) && keep.Contains(id)) continue;
             await DockerExecution.RemoveAsync(_engine, container.ID, cancellationToken);
+            if (container.Labels.GetValueOrDefaultOf(WarmContainer.Label) is { } directory) WarmFiles.At(directory).Delete();
         }
     }
 
@@ -123,8 +131,37 @@ public sealed class DockerDriver : IExecutionDriver
     {
         await _disposed.CancelAsync();
         await _connecting;
+        if (_warm is not null) await _warm.DisposeAsync();
         _engine.Dispose();
         _disposed.Dispose();
+    }
+
+    private async Task<DockerExecution?> PrepareWarmAsync(
+        CreateContainerParameters parameters, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
+    {
+        if (_warm is null || WarmKind.Of(context.Request, spec, context.ExecutorId) is not { } kind) return null;
+        if (await _warm.TakeAsync(kind, cancellationToken) is not var (container, found)) return null;
+        try
+        {
+            var command = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, found.Config?.Entrypoint?.ToList(), found.Config?.Cmd?.ToList());
+            if (command.Count > 0 && WarmFiles.CanTell(command, [.. parameters.Env!]))
+            {
+                await container.RenameAsync(parameters.Name!, cancellationToken);
+                var start = new WarmStart(container, command, [.. parameters.Env!], token => CreateAsync(parameters, spec, image, context, token));
+                return new DockerExecution(_engine, _options, _time, context.Request, container.Id, started: false) { WarmStart = start, WarmFiles = WarmFiles.At(container.Directory) };
+            }
+        }
+        catch (Exception e)
+        {
+            await container.DisposeAsync();
+            if (e is not ExecutorException) throw;
+
+            // A new one is made, as if none had waited.
+            return null;
+        }
+
+        await container.DisposeAsync();
+        return null;
     }
 
     private async Task<string> CreateAsync(CreateContainerParameters parameters, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)

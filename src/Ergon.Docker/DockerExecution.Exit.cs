@@ -49,7 +49,7 @@ internal sealed partial class DockerExecution
             try
             {
                 if (continuity == Continuity.Resumed) endedAway = !(await InspectAsync(cancellationToken)).State!.Running;
-                var answer = await engine.Open().Containers.WaitContainerAsync(container, cancellationToken);
+                var answer = await engine.Open().Containers.WaitContainerAsync(_container, cancellationToken);
 
                 // A job that succeeded needs no explanation. (After an interruption there is more to ask, whatever the code.)
                 if (answer is { StatusCode: 0, Error: null } && continuity == Continuity.Unbroken) return (new DriverExit { ExitCode = 0 }, continuity);
@@ -94,14 +94,14 @@ internal sealed partial class DockerExecution
         bool sent;
         lock (_sentSignals) sent = _sentSignals.Contains(signal.Number);
         if (sent) return new DriverExit { Signal = signal };
-        if (signal == Signal.Kill && request.Resources.Memory is not null && KernelLog.TellsOutOfMemory(container)) return new DriverExit { OutOfMemory = true };
+        if (signal == Signal.Kill && request.Resources.Memory is not null && KernelLog.TellsOutOfMemory(_container)) return new DriverExit { OutOfMemory = true };
         if (await WasSignalledAsync(signal, state, cancellationToken)) return new DriverExit { KilledExternally = true, Message = $"The Engine was asked to send {signal}." };
         return new DriverExit { Message = $"Exit code {code} is what Docker reports for {signal}, and for a program that exits with it by itself." };
     }
 
     private async Task<string?> ReadProvisionFailureAsync(CancellationToken cancellationToken)
     {
-        var failure = await engine.CallAsync("read the provision status", (client, token) => ProvisionScripts.ReadFailureAsync(client, container, token), cancellationToken);
+        var failure = await engine.CallAsync("read the provision status", (client, token) => ProvisionScripts.ReadFailureAsync(client, _container, token), cancellationToken);
         return failure is null ? null : $"{failure} The output ends with: {await ReadLogEndAsync(cancellationToken)}";
     }
 
@@ -144,7 +144,7 @@ internal sealed partial class DockerExecution
         Until = until,
         Filters = new Dictionary<string, IDictionary<string, bool>>
         {
-            ["container"] = new Dictionary<string, bool> { [container] = true },
+            ["container"] = new Dictionary<string, bool> { [_container] = true },
             ["event"] = actions.ToDictionary(a => a, _ => true),
         },
     };

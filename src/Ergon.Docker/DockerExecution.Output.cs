@@ -43,7 +43,7 @@ internal sealed partial class DockerExecution
             var ended = await EndedAsync(cancellationToken);
             var client = engine.Open();
             var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = !ended, Timestamps = true };
-            using var log = await client.Containers.GetContainerLogsAsync(container, parameters, cancellationToken);
+            using var log = await client.Containers.GetContainerLogsAsync(_container, parameters, cancellationToken);
             LogRest stdout = new(OutputStream.Stdout, output, _gaps), stderr = new(OutputStream.Stderr, output, _gaps);
             await CopyRestAsync(log, stdout, stderr, cancellationToken);
             if (!ended) return false;
@@ -115,7 +115,7 @@ internal sealed partial class DockerExecution
         async (client, token) =>
         {
             var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Tail = LogEndLines };
-            using var log = await client.Containers.GetContainerLogsAsync(container, parameters, token);
+            using var log = await client.Containers.GetContainerLogsAsync(_container, parameters, token);
             var kept = new byte[2 * LogEndBytes];
             var count = 0;
             while (await log.ReadOutputAsync(kept, count, kept.Length - count, token) is { EOF: false } read)

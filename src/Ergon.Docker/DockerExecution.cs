@@ -9,6 +9,7 @@ namespace Ergon.Docker;
 internal sealed partial class DockerExecution(
     EngineConnection engine, DockerOptions options, TimeProvider time, ExecutionRequest request, string container, bool started) : IDriverExecution
 {
+    private string _container = container;
     private MultiplexedStream? _attached;
     private DriverExit? _unrunnable;
 
@@ -21,11 +22,13 @@ internal sealed partial class DockerExecution(
     /// <inheritdoc/>
     public async ValueTask StartAsync(CancellationToken cancellationToken)
     {
+        if (WarmStart is not null && await BecomeAsync(WarmStart, cancellationToken)) return;
+
         // Attached before the start, so that not even the first byte is missed.
-        _attached = await engine.AttachAsync(container, cancellationToken);
+        _attached = await engine.AttachAsync(_container, cancellationToken);
         try
         {
-            await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(container, new ContainerStartParameters(), token), cancellationToken);
+            await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(_container, new ContainerStartParameters(), token), cancellationToken);
         }
         catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.ExitCodeOfUnrunnable(EngineErrors.MessageOf(api)) is { } code)
         {
@@ -71,7 +74,7 @@ internal sealed partial class DockerExecution(
     {
         try
         {
-            await engine.CallAsync("pause the container", (client, token) => client.Containers.PauseContainerAsync(container, token), cancellationToken);
+            await engine.CallAsync("pause the container", (client, token) => client.Containers.PauseContainerAsync(_container, token), cancellationToken);
         }
         catch (ExecutorException e) when (HasEnded(e))
         {
@@ -84,7 +87,7 @@ internal sealed partial class DockerExecution(
     {
         try
         {
-            await engine.CallAsync("resume the container", (client, token) => client.Containers.UnpauseContainerAsync(container, token), cancellationToken);
+            await engine.CallAsync("resume the container", (client, token) => client.Containers.UnpauseContainerAsync(_container, token), cancellationToken);
         }
         catch (ExecutorException e) when (HasEnded(e) || (e.InnerException is DockerApiException api && EngineErrors.MessageOf(api).Contains("is not paused", StringComparison.Ordinal)))
         {
@@ -94,22 +97,27 @@ internal sealed partial class DockerExecution(
 
     /// <inheritdoc/>
     public async ValueTask<IExecSession> ExecAsync(ExecRequest command, CancellationToken cancellationToken) =>
-        await DockerExecSession.StartAsync(engine, container, command, cancellationToken);
+        await DockerExecSession.StartAsync(engine, _container, WarmFiles is null ? command : WithOwnVariables(command), cancellationToken);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<ExecutionStats> GetStatsAsync(CancellationToken cancellationToken) =>
-        ContainerStats.ReadAsync(engine, container, time, cancellationToken);
+        ContainerStats.ReadAsync(engine, _container, time, cancellationToken);
 
     /// <summary>Outputs are bind mounts of the results directory: they are there already.</summary>
     public ValueTask CollectOutputsAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <inheritdoc/>
-    public async ValueTask DestroyAsync(CancellationToken cancellationToken) => await RemoveAsync(engine, container, cancellationToken);
+    public async ValueTask DestroyAsync(CancellationToken cancellationToken)
+    {
+        await RemoveAsync(engine, _container, cancellationToken);
+        WarmFiles?.Delete();
+    }
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
         _attached?.Dispose();
+        WarmStart?.Container.Release();
         return ValueTask.CompletedTask;
     }
 
@@ -149,14 +157,14 @@ internal sealed partial class DockerExecution(
         e is DockerApiException api && EngineErrors.IsConflict(api) && EngineErrors.MessageOf(api).Contains("already in progress", StringComparison.Ordinal);
 
     private Task<ContainerInspectResponse> InspectAsync(CancellationToken cancellationToken) =>
-        engine.CallAsync("inspect the container", (client, token) => client.Containers.InspectContainerAsync(container, token), cancellationToken);
+        engine.CallAsync("inspect the container", (client, token) => client.Containers.InspectContainerAsync(_container, token), cancellationToken);
 
     private async Task KillWithAsync(string signal, CancellationToken cancellationToken)
     {
         if (Signal.TryParse(signal, out var sent)) lock (_sentSignals) _sentSignals.Add(sent.Number);
         try
         {
-            await engine.CallAsync($"send {signal}", (client, token) => client.Containers.KillContainerAsync(container, new ContainerKillParameters { Signal = signal }, token), cancellationToken);
+            await engine.CallAsync($"send {signal}", (client, token) => client.Containers.KillContainerAsync(_container, new ContainerKillParameters { Signal = signal }, token), cancellationToken);
         }
         catch (ExecutorException e) when (HasEnded(e))
         {

@@ -38,6 +38,9 @@ public sealed record DockerOptions
     /// <summary>The Docker client's own directory. <see langword="null"/>: <c>DOCKER_CONFIG</c>, else <c>~/.docker</c>.</summary>
     public string? ConfigDirectory { get; init; }
 
+    /// <summary>Containers that wait for jobs. <see langword="null"/>: none do, each job has its container made for it.</summary>
+    public WarmContainerOptions? WarmContainers { get; init; }
+
     /// <summary>What requests may loosen.</summary>
     public DockerPolicy Policy { get; init; } = new();
 }

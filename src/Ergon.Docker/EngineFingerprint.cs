@@ -1,12 +1,13 @@
 using System.Globalization;
 using Docker.DotNet.Models;
+using Ergon.Docker.Warm;
 
 namespace Ergon.Docker;
 
 /// <summary>Tells what an Engine can do.</summary>
 internal static class EngineFingerprint
 {
-    public static ExecutorFingerprint From(SystemInfoResponse info, string address, DockerPolicy policy)
+    public static ExecutorFingerprint From(SystemInfoResponse info, string address, DockerPolicy policy, WarmPool? warm)
     {
         var problems = new List<FingerprintProblem>();
         if (!info.MemoryLimit) problems.Add(new("The kernel does not enforce memory limits.", "Boot it with cgroup_enable=memory."));
@@ -14,6 +15,8 @@ internal static class EngineFingerprint
         if (!info.PidsLimit) problems.Add(new("The kernel does not limit the number of processes.", "Use a kernel with CONFIG_CGROUP_PIDS."));
         if (info.OSType is not "linux") problems.Add(new($"The Engine runs {info.OSType} containers.", "Switch it to Linux containers."));
         if (string.IsNullOrEmpty(info.InitBinary)) problems.Add(new("The Engine has no init: signals do not end jobs that do not handle them.", "Install tini (Debian: 'apt-get install tini')."));
+        if (warm?.Problem is { } problem)
+            problems.Add(new($"No container can be made ahead of its job: {problem}", "Jobs run all the same, in containers made for them. Put the directory of the option WarmContainers where the Engine sees it too."));
         return new ExecutorFingerprint
         {
             Executor = DockerDriver.DriverName,
@@ -21,7 +24,7 @@ internal static class EngineFingerprint
             Version = info.ServerVersion,
             Capabilities = Capabilities(info, policy),
             Problems = problems,
-            Details = Details(info, address),
+            Details = Details(info, address, warm),
         };
     }
 
@@ -55,7 +58,7 @@ internal static class EngineFingerprint
         ExactSignals = false,
     };
 
-    private static Dictionary<string, string> Details(SystemInfoResponse info, string address) => new()
+    private static Dictionary<string, string> Details(SystemInfoResponse info, string address, WarmPool? warm) => new()
     {
         ["endpoint"] = address,
         ["operating_system"] = info.OperatingSystem ?? "",
@@ -66,6 +69,7 @@ internal static class EngineFingerprint
         ["cpus"] = info.NCPU.ToString(CultureInfo.InvariantCulture),
         ["memory"] = ByteSize.Format(info.MemTotal),
         ["live_restore"] = info.LiveRestoreEnabled ? "on" : "off",
+        ["warm_containers"] = warm is null ? "off" : $"{warm.Waiting} waiting",
     };
 
     private static string? Status(SystemInfoResponse info, string key) => info.DriverStatus?.FirstOrDefault(s => s is [var name, ..] && name == key)?[1];

@@ -5,12 +5,16 @@ using Ergon.Conformance;
 using Ergon.Docker.Tests.Conformance;
 
 [assembly: AssemblyFixture(typeof(DockerFixture))]
+[assembly: AssemblyFixture(typeof(WarmDockerFixture))]
 
 namespace Ergon.Docker.Tests.Conformance;
 
 /// <summary>The conformance suite on a real Docker Engine.</summary>
-public sealed class DockerFixture : ConformanceFixture
+public class DockerFixture : ConformanceFixture
 {
+    /// <summary>The executors' options.</summary>
+    protected virtual DockerOptions Options => new() { Endpoint = TestEngine.Endpoint, Policy = new DockerPolicy { AllowHostNetwork = true } };
+
     // Accepts connections and never answers: a registry whose pulls do not end.
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
 
@@ -48,8 +52,7 @@ public sealed class DockerFixture : ConformanceFixture
         return ValueTask.CompletedTask;
     }
 
-    protected override IExecutor Create(ExecutorOptions options) => DockerExecutor.Create(
-        new DockerOptions { Endpoint = TestEngine.Endpoint, Policy = new DockerPolicy { AllowHostNetwork = true } }, options);
+    protected override IExecutor Create(ExecutorOptions options) => DockerExecutor.Create(Options, options);
 
     protected override async Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds)
     {
@@ -58,4 +61,10 @@ public sealed class DockerFixture : ConformanceFixture
             leftovers.AddRange((await TestEngine.ContainersOfAsync(id)).Select(c => $"container {c.ID} ({c.State}) of {id}"));
         return leftovers;
     }
+}
+
+/// <summary>The conformance suite in containers that waited for their jobs.</summary>
+public sealed class WarmDockerFixture : DockerFixture
+{
+    protected override DockerOptions Options => base.Options with { WarmContainers = new WarmContainerOptions { Always = true } };
 }
