@@ -24,10 +24,10 @@ internal sealed class ServedDaemon : IAsyncDisposable
     public string Data { get; }
 
     /// <summary>Its resident memory in MiB.</summary>
-    public double ResidentMiB => double.Parse(Status("VmRSS:").Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture) / 1024;
+    public double ResidentMiB => MiB("VmRSS:");
 
     /// <summary>Its resident memory in MiB that no file backs.</summary>
-    public double AnonymousMiB => double.Parse(Status("RssAnon:").Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture) / 1024;
+    public double AnonymousMiB => MiB("RssAnon:");
 
     /// <summary>How many files, sockets and the like it has open.</summary>
     public int OpenFiles => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
@@ -63,5 +63,9 @@ internal sealed class ServedDaemon : IAsyncDisposable
         _directory.Delete(recursive: true);
     }
 
-    private string Status(string key) => File.ReadLines($"/proc/{_process.Id}/status").First(l => l.StartsWith(key, StringComparison.Ordinal))[key.Length..];
+    private double MiB(string key)
+    {
+        var line = File.ReadLines($"/proc/{_process.Id}/status").First(l => l.StartsWith(key, StringComparison.Ordinal));
+        return double.Parse(line[key.Length..].Trim().Split(' ')[0], CultureInfo.InvariantCulture) / 1024;
+    }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Threading.RateLimiting;
 using Ergon.Daemon.Http;
 using Ergon.Daemon.Page;
 using Microsoft.AspNetCore.Http;
@@ -8,20 +7,12 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Ergon.Daemon.Security;
 
 /// <summary>Lets a call through when its caller is known, may do that, and does not call too often. Refusals are taken down.</summary>
-internal sealed class Gate(RequestDelegate next, CallerDirectory? directory, AuditLog audit) : IDisposable
+internal sealed class Gate(RequestDelegate next, CallerDirectory? directory, AuditLog audit)
 {
     private const int CallsPerSecond = 1000;
     private const int Burst = 5000;
 
-    private readonly PartitionedRateLimiter<Caller> _rates = PartitionedRateLimiter.Create<Caller, string>(caller => RateLimitPartition.GetTokenBucketLimiter(
-        caller.Name,
-        static _ => new TokenBucketRateLimiterOptions
-        {
-            TokenLimit = Burst,
-            TokensPerPeriod = CallsPerSecond / 10,
-            ReplenishmentPeriod = TimeSpan.FromMilliseconds(100),
-            QueueLimit = 0,
-        }));
+    private readonly CallRate _rate = new(CallsPerSecond, Burst, TimeProvider.System);
 
     public async Task InvokeAsync(HttpContext context)
     {
@@ -32,20 +23,12 @@ internal sealed class Gate(RequestDelegate next, CallerDirectory? directory, Aud
         if (needed == Scopes.None) await next(context);
         else if (caller is null) await RefuseAsync(context, Caller.Unknown, StatusCodes.Status401Unauthorized, "unauthenticated", "Nobody is known by what this call brings. Bring one of the daemon's tokens (Authorization: Bearer ...) or a client certificate.");
         else if ((caller.Scopes & needed) != needed) await RefuseAsync(context, caller, StatusCodes.Status403Forbidden, "permission_denied", $"'{caller.Name}' may not do that: it takes the scope '{needed.ToString().ToLowerInvariant()}'.");
-        else if (IsLocal(caller) || TryTake(caller)) await next(context);
+        else if (IsLocal(caller) || _rate.TryTake(caller.Name)) await next(context);
         else await RefuseAsync(context, caller, StatusCodes.Status429TooManyRequests, "too_many_requests", string.Create(CultureInfo.InvariantCulture, $"'{caller.Name}' calls more often than {CallsPerSecond} times a second. Call less often."));
     }
 
-    public void Dispose() => _rates.Dispose();
-
     // Whoever owns the socket owns the daemon.
     private static bool IsLocal(Caller caller) => caller.Name.StartsWith("uid:", StringComparison.Ordinal);
-
-    private bool TryTake(Caller caller)
-    {
-        using var lease = _rates.AttemptAcquire(caller);
-        return lease.IsAcquired;
-    }
 
     private async ValueTask<Caller?> IdentifyAsync(HttpContext context)
     {
