@@ -7,6 +7,7 @@ namespace Ergon.Firecracker.StandIn.Api;
 /// <summary>Answers requests as the state of the machine allows.</summary>
 internal sealed class ApiHandler(string id)
 {
+    private const int ElfHeaderBytes = 64;
     private const string TooEarly = "The requested operation is not supported before starting the microVM.";
     private const string TooLate = "The requested operation is not supported after starting the microVM.";
 
@@ -148,12 +149,13 @@ internal sealed class ApiHandler(string id)
     private async Task<RunningMachine> StartAsync()
     {
         if (_configuration.Kernel is not { } kernel) throw new FaultException("Start microvm error: Cannot start microvm without kernel configuration.");
-        var magic = new byte[4];
-        await RandomAccess.ReadAsync(kernel, magic, 0);
-        if (!magic.AsSpan().SequenceEqual("\u007fELF"u8))
+        var header = new byte[ElfHeaderBytes];
+        var isWhole = await RandomAccess.ReadAsync(kernel, header, 0) == header.Length;
+        if (!isWhole || !header.AsSpan().StartsWith("\u007fELF"u8))
         {
             throw new FaultException(
-                "Start microvm error: Cannot load kernel due to invalid memory configuration or invalid kernel image: Kernel Loader: failed to load ELF kernel image: Kernel Loader: Invalid Elf magic number");
+                "Start microvm error: Cannot load kernel due to invalid memory configuration or invalid kernel image: Kernel Loader: failed to load ELF kernel image: Kernel Loader: " +
+                (isWhole ? "Invalid Elf magic number" : "Unable to read elf header"));
         }
 
         try

@@ -45,7 +45,9 @@ public sealed class JailTests(FirecrackerFixture fixture) : IAsyncLifetime
 
         UserOf(one).Should().BeInRange(FirstUserId, FirstUserId + UserIds - 1);
         UserOf(other).Should().BeInRange(FirstUserId, FirstUserId + UserIds - 1).And.NotBe(UserOf(one));
-        File.ResolveLinkTarget($"/proc/{one}/root", returnFinalTarget: false)!.FullName.Should().StartWith(_data).And.EndWith("/root");
+        // The real jailer makes its directory the root of a mount namespace, and then the link says no more than "/".
+        Directory.Exists($"/proc/{one}/root{_data}").Should().BeFalse();
+        File.Exists($"/proc/{one}/root/run/{FirecrackerMachine.ApiName}").Should().BeTrue();
         NamespaceOf(one, "net").Should().NotBe(NamespaceOf(Environment.ProcessId, "net")).And.NotBe(NamespaceOf(other, "net"));
         NamespaceOf(one, "mnt").Should().NotBe(NamespaceOf(other, "mnt"));
 
