@@ -61,14 +61,17 @@ internal static class CallScopes
 {
     private const string Rpc = "/ergon.v1.ExecutorService/";
 
+    /// <summary>What a call takes. Routes are found whatever the case of their letters and with a slash at the end: so are they here.</summary>
     public static Scopes Of(string method, string path)
     {
-        if (path.StartsWith(Rpc, StringComparison.Ordinal)) return OfRpc(path.AsSpan(Rpc.Length));
-        if (path is "/livez" or "/readyz" || OperatorPage.Has(path) || path.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal)) return Scopes.None;
-        if (path.StartsWith("/grpc.reflection.", StringComparison.Ordinal)) return Scopes.Read;
-        if (path == "/v1/cleanup") return Scopes.Admin;
-        return HttpMethods.IsGet(method) || HttpMethods.IsHead(method) ? Scopes.Read : Scopes.Run;
+        if (path.Length > 1 && path.EndsWith('/')) path = path[..^1];
+        if (Begins(path, Rpc)) return OfRpc(path.AsSpan(Rpc.Length));
+        if (path is "/livez" or "/readyz" || OperatorPage.Has(path) || Begins(path, "/grpc.health.v1.Health/")) return Scopes.None;
+        if (Begins(path, "/grpc.reflection.") || HttpMethods.IsGet(method) || HttpMethods.IsHead(method)) return Scopes.Read;
+        return Begins(path, "/v1/executions") ? Scopes.Run : Scopes.Admin;
     }
+
+    private static bool Begins(string path, string with) => path.StartsWith(with, StringComparison.OrdinalIgnoreCase);
 
     // A method that is not named here changes something, for all that is known.
     private static Scopes OfRpc(ReadOnlySpan<char> method) => method switch
