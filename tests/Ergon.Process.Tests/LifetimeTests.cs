@@ -28,7 +28,7 @@ public sealed class LifetimeTests : ProcessTests
         }
 
         HostView.ProcessesOf(executorId, request.ExecutionId).Should().BeEmpty();
-        Keepers.Find(executorId).Should().BeEmpty();
+        Sandbox.Keepers.Find(executorId).Should().BeEmpty();
         // The empty cgroup goes with the next program.
         (await Protections.DetectAsync(events)).Cgroups.IsUsable.Should().BeTrue();
         HostView.Leftovers([executorId]).Should().BeEmpty();

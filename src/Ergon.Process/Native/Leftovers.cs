@@ -12,10 +12,10 @@ internal static class Leftovers
     /// <summary>The keeper of an execution's sandbox.</summary>
     public static int? FindKeeper(DriverContext context)
     {
-        var mark = Keepers.MarkOf(context.ExecutorId, context.Request.ExecutionId);
-        if (SandboxRecord.Read(context.WorkDirectory).KeeperId is { } recorded) return Keepers.Is(recorded, mark) ? recorded : null;
+        var mark = Sandbox.Keepers.Of(context.ExecutorId, context.Request.ExecutionId.Value);
+        if (SandboxRecord.Read(context.WorkDirectory).KeeperId is { } recorded) return KeeperMark.Is(recorded, mark) ? recorded : null;
         // The former process ended between making it and writing that down.
-        var found = Keepers.Find(context.ExecutorId).FirstOrDefault(k => k.Execution == context.Request.ExecutionId.Value).Id;
+        var found = Sandbox.Keepers.Find(context.ExecutorId).FirstOrDefault(k => k.Execution == context.Request.ExecutionId.Value).Id;
         return found == 0 ? null : found;
     }
 
@@ -39,7 +39,7 @@ internal static class Leftovers
     public static async Task RemoveAllAsync(
         string executorId, IReadOnlySet<ExecutionId> keep, Protections protections, KernelEvents events, CancellationToken cancellationToken)
     {
-        foreach (var (id, execution) in Keepers.Find(executorId))
+        foreach (var (id, execution) in Sandbox.Keepers.Find(executorId))
             if (!IsKept(execution)) await OtherProcess.KillAsync(id, events, cancellationToken);
         // Where there is no sandbox, a process is known by the mark that it was started with.
         var beginning = $"{NativeExecutionBuilder.MarkName}={executorId}/";

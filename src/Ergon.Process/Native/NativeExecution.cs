@@ -134,8 +134,8 @@ internal sealed partial class NativeExecution(NativeParts parts) : IDriverExecut
         try
         {
             await Task.WhenAll(
-                parts.Stdout.MoveAsync(output, OutputStream.Stdout, _dropped, _launcher.Events, cancellationToken),
-                parts.Stderr.MoveAsync(output, OutputStream.Stderr, _dropped, _launcher.Events, cancellationToken));
+                parts.Stdout.MoveAsync(move => output.Append(OutputStream.Stdout, move.Invoke), _dropped.Append, _launcher.Events, cancellationToken),
+                parts.Stderr.MoveAsync(move => output.Append(OutputStream.Stderr, move.Invoke), _dropped.Append, _launcher.Events, cancellationToken));
         }
         finally
         {

@@ -21,8 +21,8 @@ internal sealed class NativeExecutionBuilder(
     private const int KeptStderr = 4;
 
     private Cgroup? _cgroup;
-    private JobOutput? _stdout;
-    private JobOutput? _stderr;
+    private KeptPipe? _stdout;
+    private KeptPipe? _stderr;
     private Sandbox? _sandbox;
     private OutsideDirectory? _outside;
 
@@ -34,7 +34,7 @@ internal sealed class NativeExecutionBuilder(
 
     public async Task<NativeExecution> BuildAsync(CancellationToken cancellationToken)
     {
-        (_stdout, _stderr) = (JobOutput.Create(), JobOutput.Create());
+        (_stdout, _stderr) = (KeptPipe.Create(), KeptPipe.Create());
         if (Cgroups.IsUsable)
         {
             if (context.Outlives) SandboxRecord.Begin(context.WorkDirectory, Cgroups.Find(context.ExecutorId, Request.ExecutionId.Value));
@@ -56,7 +56,7 @@ internal sealed class NativeExecutionBuilder(
         var refused = RefusedCommand.Load(context.WorkDirectory);
         if (commands.Count == 0 && refused is null) return null;
         _cgroup = Leftovers.FindCgroup(context, protections);
-        (_stdout, _stderr) = (JobOutput.Attach(_sandbox!, KeptStdout), JobOutput.Attach(_sandbox!, KeptStderr));
+        (_stdout, _stderr) = (KeptPipe.Attach(_sandbox!.Keeper, KeptStdout), KeptPipe.Attach(_sandbox!.Keeper, KeptStderr));
         var execution = Build();
         execution.Resume(commands, refused);
         return execution;
@@ -116,7 +116,7 @@ internal sealed class NativeExecutionBuilder(
         User = plan.User ?? UserIdentity.Nobody,
         PrivateBytes = plan.PrivateBytes,
         HiddenPaths = plan.HiddenPaths,
-        Mark = Keepers.MarkOf(context.ExecutorId, Request.ExecutionId),
+        Mark = Sandbox.Keepers.Of(context.ExecutorId, Request.ExecutionId.Value),
         Outlives = context.Outlives,
     };
 

@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using Ergon.Drivers;
+using Ergon.Linux;
 
 namespace Ergon.Process.Native;
 
@@ -18,9 +19,9 @@ internal sealed record NativeParts
     /// <summary>The scripts to run before the command, as paths that the job can read.</summary>
     public required IReadOnlyList<(string Name, JobCommand Command)> Scripts { get; init; }
 
-    public required JobOutput Stdout { get; init; }
+    public required KeptPipe Stdout { get; init; }
 
-    public required JobOutput Stderr { get; init; }
+    public required KeptPipe Stderr { get; init; }
 
     public required TimeProvider Time { get; init; }
 

@@ -31,7 +31,7 @@ internal sealed record Protections(CgroupFactory Cgroups, string? SandboxProblem
         var directory = Directory.CreateTempSubdirectory("ergon-probe-").FullName;
         try
         {
-            var spec = new SandboxSpec { Directory = directory, HostName = "probe", OwnNetwork = true, User = UserIdentity.Nobody, Mark = $"{Keepers.MarkName}=probe" };
+            var spec = new SandboxSpec { Directory = directory, HostName = "probe", OwnNetwork = true, User = UserIdentity.Nobody, Mark = Sandbox.Keepers.Of("probe", "probe") };
             using var sandbox = await Sandbox.CreateAsync(spec, SandboxLayout.Create([], [], new RequestProblems()), events, CancellationToken.None);
             var exit = await ProbeAsync(sandbox, directory, events);
             await sandbox.DestroyAsync();

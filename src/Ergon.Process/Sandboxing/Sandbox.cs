@@ -16,19 +16,22 @@ internal sealed class Sandbox : IDisposable
         ("ipc", Namespaces.Ipc), ("uts", Namespaces.HostName), ("net", Namespaces.Network), ("pid", Namespaces.Process), ("mnt", Namespaces.Mount),
     ];
 
-    private readonly ChildProcess _keeper;
+    private readonly Keeper _keeper;
     private readonly ChildProcess _init;
-    private readonly SafeFileHandle? _lifeline;
-    private readonly KernelEvents _events;
-    private readonly HashSet<int> _known = [];
 
-    private Sandbox(ChildProcess keeper, ChildProcess init, SafeFileHandle? lifeline, SandboxSpec spec, KernelEvents events)
+    private Sandbox(Keeper keeper, ChildProcess init, SandboxSpec spec)
     {
-        (_keeper, _init, _lifeline, Spec, _events) = (keeper, init, lifeline, spec, events);
-        _known.Add(init.Id);
+        (_keeper, _init, Spec) = (keeper, init, spec);
+        keeper.Know(init.Id);
     }
 
+    /// <summary>What only the keepers of sandboxes have.</summary>
+    public static KeeperMark Keepers { get; } = new("ERGON_KEEPER");
+
     public SandboxSpec Spec { get; }
+
+    /// <summary>The process that holds what must not be lost.</summary>
+    public Keeper Keeper => _keeper;
 
     /// <summary>The init process, as the host sees it.</summary>
     public int InitId => _init.Id;
@@ -42,46 +45,28 @@ internal sealed class Sandbox : IDisposable
     {
         Directory.CreateDirectory(spec.Directory + "/root");
         Directory.CreateDirectory(spec.Directory + "/private");
-        var (read, write) = Descriptors.Pipe();
-        using var ownEnd = read;
-        List<SafeFileHandle> handedOver = [];
-        ChildProcess? keeper = null;
+        var request = new KeeperRequest { Mark = spec.Mark, Outlives = spec.Outlives, Kept = spec.Kept };
+        var keeper = await Keeper.StartAsync(request, (script, descriptors) => new SandboxScript(script, spec, layout).Write(request, descriptors), events);
         try
         {
-            using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
-            using var script = new LaunchScript();
-            // A spawn sets descriptor after descriptor: none may be overwritten before it is set itself.
-            foreach (var kept in (int[])[.. spec.Kept, Descriptors.Number(write)]) handedOver.Add(Descriptors.DuplicateHigh(kept));
-            var numbers = handedOver.Select(Descriptors.Number).ToArray();
-            var slot = new SandboxScript(script, spec with { Kept = numbers[..^1] }, layout).Write(
-                Descriptors.Number(nullDevice), (Descriptors.Number(read), numbers[^1]));
-            var outcome = await script.RunAsync(events);
-            if (script.Result(slot) is > 0 and var id) keeper = ChildProcess.Adopt((int)id, events);
-            if (!outcome.Succeeded) throw outcome.ToException();
             cancellationToken.ThrowIfCancellationRequested();
-            return Around(keeper!, spec.Outlives ? null : write, spec, events);
+            return Around(keeper, spec, events);
         }
         catch
         {
-            if (keeper is not null) await EndAsync(keeper);
-            write.Dispose();
+            await keeper.DestroyAsync();
+            keeper.Dispose();
             throw;
-        }
-        finally
-        {
-            foreach (var handle in handedOver) handle.Dispose();
-            if (spec.Outlives) write.Dispose();
         }
     }
 
     /// <summary>Takes over the sandbox of a keeper that a former process made; <see langword="null"/> when it was not finished or is gone.</summary>
     public static Sandbox? Attach(int keeperId, SandboxSpec spec, KernelEvents events)
     {
-        if (ProcessTable.Find(keeperId) is not { IsExiting: false } entry) return null;
-        var keeper = ChildProcess.Watch(keeperId, entry.ParentId, events);
+        if (Keeper.Attach(keeperId, events) is not { } keeper) return null;
         try
         {
-            return Around(keeper, null, spec, events);
+            return Around(keeper, spec, events);
         }
         catch (LinuxException)
         {
@@ -91,11 +76,11 @@ internal sealed class Sandbox : IDisposable
     }
 
     // The first child of the keeper is the init process.
-    private static Sandbox Around(ChildProcess keeper, SafeFileHandle? lifeline, SandboxSpec spec, KernelEvents events)
+    private static Sandbox Around(Keeper keeper, SandboxSpec spec, KernelEvents events)
     {
         var init = ProcessTable.ChildrenOf(keeper.Id).FirstOrDefault(IsInit);
         if (init == 0) throw new LinuxException("find the init process of a sandbox", Errno.NoSuchProcess);
-        return new Sandbox(keeper, ChildProcess.Watch(init, keeper.Id, events), lifeline, spec, events);
+        return new Sandbox(keeper, ChildProcess.Watch(init, keeper.Id, events), spec);
     }
 
     private static bool IsInit(int id) => ProcessTable.InnermostIdOf(id) == 1;
@@ -128,14 +113,10 @@ internal sealed class Sandbox : IDisposable
     private static SafeFileHandle OpenProcessNamespace(int id) => Descriptors.Open($"/proc/{id}/ns/pid", Libc.ReadOnly);
 
     /// <summary>Finds the commands that have become children of the keeper since this was last asked, oldest first.</summary>
-    public IReadOnlyList<ChildProcess> FindNewCommands() =>
-        [.. ProcessTable.ChildrenOf(KeeperId).Where(_known.Add).Select(id => ChildProcess.Watch(id, KeeperId, _events))];
+    public IReadOnlyList<ChildProcess> FindNewCommands() => _keeper.FindNewChildren();
 
     /// <summary>A path of the sandbox, as this process can open it while the sandbox lives.</summary>
     public string PathInside(string path) => $"/proc/{InitId}/root{path}";
-
-    /// <summary>Opens what the keeper has as one of its descriptors anew.</summary>
-    public SafeFileHandle OpenKept(int descriptor, int flags) => Descriptors.Open($"/proc/{KeeperId}/fd/{descriptor}", flags);
 
     /// <summary>Whether it has ended or is ending.</summary>
     public bool IsDying => _keeper.Exit.IsCompleted || ProcessTable.Find(InitId) is not { IsExiting: false };
@@ -144,23 +125,11 @@ internal sealed class Sandbox : IDisposable
     public void Kill() => _init.Kill();
 
     /// <summary>Ends it for good, with everything that is left inside.</summary>
-    public async Task DestroyAsync()
-    {
-        _keeper.Kill();
-        await _keeper.Exit;
-    }
+    public Task DestroyAsync() => _keeper.DestroyAsync();
 
     public void Dispose()
     {
         _init.Dispose();
         _keeper.Dispose();
-        _lifeline?.Dispose();
-    }
-
-    private static async Task EndAsync(ChildProcess keeper)
-    {
-        keeper.Kill();
-        await keeper.Exit;
-        keeper.Dispose();
     }
 }

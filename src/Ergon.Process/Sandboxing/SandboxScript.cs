@@ -12,12 +12,6 @@ namespace Ergon.Process.Sandboxing;
 [SupportedOSPlatform("linux")]
 internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, SandboxLayout layout)
 {
-    /// <summary>
-    /// The user of the keeper and the init process: nobody else's, so that not even a job that kills everything it may kill can end its
-    /// own sandbox.
-    /// </summary>
-    public const uint KeeperUser = 65533;
-
     private const int PrivateMode = 0x3ff; // 01777
     private const int DirectoryMode = 0x1ed; // 0755
     private const MountFlags Harmless = MountFlags.NoSetUid | MountFlags.NoDevices;
@@ -30,12 +24,6 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/kernel/security"];
     private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-    // Waits for the end of a pipe, starts nothing, and collects nobody: all that the keeper and the init process have to do.
-    private static readonly string[] WaitCommand = ["cat"];
-    private static readonly string[] WaitPrograms = ["/bin/cat", "/usr/bin/cat"];
-    private static readonly string[] MountCommand = ["mount", "-n", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc"];
-    private static readonly string[] Path = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
-
     private readonly List<(string Source, string Target)> _bound = [];
     private readonly Lazy<IReadOnlyList<MountEntry>> _hostMounts = new(MountTable.ReadOwn);
 
@@ -44,10 +32,10 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
     private string Private => spec.Directory + "/private";
 
     /// <summary>Writes everything.</summary>
-    /// <param name="nullDevice">A descriptor of <c>/dev/null</c>.</param>
-    /// <param name="lifeline">The pipe at the end of which the keeper ends, and its writing end.</param>
+    /// <param name="keeper">What the keeper is given.</param>
+    /// <param name="descriptors">The descriptors with which it is started.</param>
     /// <returns>Where the keeper's process id will be.</returns>
-    public ScriptValue Write(int nullDevice, (int Read, int Write) lifeline)
+    public ScriptValue Write(KeeperRequest keeper, KeeperDescriptors descriptors)
     {
         script.IsolateDescriptors();
         script.Unshare(Namespaces.Mount | Namespaces.Ipc | Namespaces.HostName | (spec.OwnNetwork ? Namespaces.Network : Namespaces.None));
@@ -62,13 +50,13 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         script.ChangeRoot(Root);
         script.SetHostName(spec.HostName);
         if (spec.OwnNetwork) script.BringLoopbackUp();
-        var keeper = StartKeeper(nullDevice, lifeline);
+        var id = script.StartKeeper(keeper, descriptors);
         script.Divide();
-        StartInit(nullDevice, lifeline.Read);
+        StartInit(descriptors.Null, descriptors.LifelineRead);
         if (spec.MountsProcessesDirectly) script.MountProcesses(hostProcesses, "/proc");
-        else RunMount(nullDevice);
+        else script.MountProcessesFromInside(descriptors.Null);
         MaskPaths();
-        return keeper;
+        return id;
     }
 
     private void BuildRoot()
@@ -199,38 +187,18 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         _bound.Add((source, target));
     }
 
-    private ScriptValue StartKeeper(int nullDevice, (int Read, int Write) lifeline)
-    {
-        var keeper = script.NewSlot();
-        script.Unshare(Namespaces.Process);
-        script.BorrowUser(KeeperUser);
-        script.Spawn(
-            new SpawnRequest
-            {
-                Name = "the sandbox's keeper",
-                Candidates = WaitPrograms,
-                Arguments = WaitCommand,
-                Environment = [.. Path, spec.Mark],
-                // A sandbox that outlives this process holds the other end of the pipe itself.
-                Streams = [lifeline.Read, nullDevice, nullDevice, .. spec.Kept, .. spec.Outlives ? [lifeline.Write] : Array.Empty<int>()],
-            },
-            keeper);
-        script.ReturnToRoot();
-        return keeper;
-    }
-
     private void StartInit(int nullDevice, int lifeline)
     {
         script.Unshare(Namespaces.Process);
         script.IgnoreChildren(true);
-        script.BorrowUser(KeeperUser);
+        script.BorrowUser(Keeper.User);
         script.Spawn(
             new SpawnRequest
             {
                 Name = "the sandbox's init process",
-                Candidates = WaitPrograms,
-                Arguments = WaitCommand,
-                Environment = Path,
+                Candidates = Keeper.WaitPrograms,
+                Arguments = Keeper.WaitCommand,
+                Environment = LaunchScript.SystemPath,
                 Streams = [lifeline, nullDevice, nullDevice],
                 IgnoresChildren = true,
             },
@@ -238,23 +206,6 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         script.ReturnToRoot();
         script.IgnoreChildren(false);
         script.EndWithThread();
-    }
-
-    // To older kernels, only a process that is inside the pid namespace can mount its view of it.
-    private void RunMount(int nullDevice)
-    {
-        var mount = script.NewSlot();
-        script.Spawn(
-            new SpawnRequest
-            {
-                Name = "mount",
-                Candidates = ["/bin/mount", "/usr/bin/mount", "/sbin/mount"],
-                Arguments = MountCommand,
-                Environment = Path,
-                Streams = [nullDevice, nullDevice, nullDevice],
-            },
-            mount);
-        script.WaitFor(mount, string.Join(' ', MountCommand));
     }
 
     private void MaskPaths()

@@ -1,22 +1,17 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using System.Runtime.Versioning;
-using Ergon.Drivers;
-using Ergon.Linux;
-using Ergon.Process.Sandboxing;
 using Microsoft.Win32.SafeHandles;
 
-namespace Ergon.Process.Native;
+namespace Ergon.Linux;
 
 /// <summary>
-/// The pipe of one of a job's output streams. The keeper of a sandbox holds its reading end as well, so that what nobody has read yet
+/// The pipe of one of a job's output streams. A <see cref="Keeper"/> holds its reading end as well, so that what nobody has read yet
 /// stays in it, and who writes waits, while there is no executor.
 /// </summary>
 /// <remarks>
 /// The kernel moves the output from the pipe into the log's file. Whenever this process is killed, each byte is in one of the two.
 /// </remarks>
-[SupportedOSPlatform("linux")]
-internal sealed class JobOutput : IDisposable
+internal sealed class KeptPipe : IDisposable
 {
     /// <summary>The most that the kernel gives to a pipe without further privileges: fewer switches between writer and reader.</summary>
     private const int BufferBytes = 1 << 20;
@@ -28,7 +23,7 @@ internal sealed class JobOutput : IDisposable
     private readonly SafeFileHandle _read;
     private SafeFileHandle? _write;
 
-    private JobOutput(SafeFileHandle read, SafeFileHandle? write) => (_read, _write) = (read, write);
+    private KeptPipe(SafeFileHandle read, SafeFileHandle? write) => (_read, _write) = (read, write);
 
     /// <summary>The descriptor that the keeper gets.</summary>
     public int ReadDescriptor => Descriptors.Number(_read);
@@ -37,29 +32,28 @@ internal sealed class JobOutput : IDisposable
     public int WriteDescriptor => Descriptors.Number(_write ?? throw new InvalidOperationException("The writing end has been closed."));
 
     /// <summary>Makes a pipe.</summary>
-    public static JobOutput Create()
+    public static KeptPipe Create()
     {
         var (read, write) = Descriptors.Pipe(BufferBytes);
-        return new JobOutput(read, write);
+        return new KeptPipe(read, write);
     }
 
-    /// <summary>Opens the pipe that the keeper of a sandbox holds.</summary>
-    public static JobOutput Attach(Sandbox sandbox, int descriptor)
+    /// <summary>Opens the pipe that a keeper holds.</summary>
+    public static KeptPipe Attach(Keeper keeper, int descriptor)
     {
-        var read = sandbox.OpenKept(descriptor, Libc.ReadOnly | Libc.NonBlocking);
-        return new JobOutput(read, sandbox.OpenKept(descriptor, Libc.WriteOnly));
+        var read = keeper.OpenKept(descriptor, Libc.ReadOnly | Libc.NonBlocking);
+        return new KeptPipe(read, keeper.OpenKept(descriptor, Libc.WriteOnly));
     }
 
     /// <summary>Leaves the writing to those who have got the descriptor: when they are gone, the reader is at the end.</summary>
     public void CloseWriter() => Interlocked.Exchange(ref _write, null)?.Dispose();
 
     /// <summary>Moves everything into a log, until nobody writes any more.</summary>
-    /// <param name="log">The log.</param>
-    /// <param name="stream">Which of its streams.</param>
+    /// <param name="append">Lets the function that it is given put what there is into the log's file: file, offset and most bytes to bytes.</param>
     /// <param name="dropped">Takes the end of what the log does not keep.</param>
     /// <param name="events">Tells when there is more.</param>
     /// <param name="cancellationToken">Ends it earlier.</param>
-    public async Task MoveAsync(IOutputSink log, OutputStream stream, OutputTail dropped, KernelEvents events, CancellationToken cancellationToken)
+    public async Task MoveAsync(Action<Func<SafeFileHandle?, long, int, int>> append, Action<ReadOnlySpan<byte>> dropped, KernelEvents events, CancellationToken cancellationToken)
     {
         int Move(SafeFileHandle? file, long offset, int maxBytes) => file is null ? Drop(dropped) : Splice(file, offset, maxBytes);
         TaskCompletionSource<uint>? waiting = null;
@@ -73,7 +67,7 @@ internal sealed class JobOutput : IDisposable
             while (Available() > 0)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                log.Append(stream, Move);
+                append(Move);
             }
 
             if ((happened & KernelEvents.HungUp) != 0 && Available() == 0) return;
@@ -118,13 +112,13 @@ internal sealed class JobOutput : IDisposable
         }
     }
 
-    private int Drop(OutputTail dropped)
+    private int Drop(Action<ReadOnlySpan<byte>> dropped)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(DropBytes);
         try
         {
             var count = Read(buffer, buffer.Length);
-            dropped.Append(buffer.AsSpan(0, count));
+            dropped(buffer.AsSpan(0, count));
             return count;
         }
         finally
