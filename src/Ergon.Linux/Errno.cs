@@ -25,6 +25,7 @@ internal static class Errno
     public const int TextBusy = 26;
     public const int NoSystemCall = 38;
     public const int TooManyLinks = 40;
+    public const int NotSupported = 95;
 
     /// <summary>The system's own words for an error number.</summary>
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);

@@ -72,6 +72,57 @@ internal sealed unsafe class DirectoryHandle : IDisposable
         fixed (byte* n = Bytes(name)) Check(Libc.UnlinkAt(Number, n, 0), "remove", name);
     }
 
+    /// <summary>Removes an empty directory.</summary>
+    public void RemoveDirectory(string name)
+    {
+        fixed (byte* n = Bytes(name)) Check(Libc.UnlinkAt(Number, n, Libc.RemoveDirectory), "remove the directory", name);
+    }
+
+    /// <summary>Moves what is here to another directory of the same file system.</summary>
+    public void Move(string name, DirectoryHandle other, string newName)
+    {
+        fixed (byte* o = Bytes(name), n = Bytes(newName)) Check(Libc.RenameAt(Number, o, other.Number, n), "move", name);
+    }
+
+    /// <summary>Makes a device or a named pipe.</summary>
+    public void CreateNode(string name, FileKind kind, uint major, uint minor)
+    {
+        var device = ((ulong)(major & ~0xFFFu) << 32) | ((ulong)(major & 0xFFF) << 8) | ((ulong)(minor & ~0xFFu) << 12) | (minor & 0xFF);
+        fixed (byte* n = Bytes(name)) Check(Libc.MakeNodeAt(Number, n, (uint)kind | 0x180, device), "make the special file", name);
+    }
+
+    /// <summary>Gives a name, not what it may link to, to a user and a group.</summary>
+    public void ChangeOwner(string name, uint uid, uint gid)
+    {
+        fixed (byte* n = Bytes(name)) Check(Libc.ChangeOwnerAt(Number, n, uid, gid, Libc.LinksThemselves), "give to its owner", name);
+    }
+
+    /// <summary>Sets the permissions of a name that is no link.</summary>
+    public void ChangeMode(string name, uint mode)
+    {
+        fixed (byte* n = Bytes(name)) Check(Libc.ChangeModeAt(Number, n, mode, 0), "change the permissions of", name);
+    }
+
+    /// <summary>Sets an extended attribute; false where the file system has none of this kind.</summary>
+    public bool SetAttribute(string name, ExtendedAttribute attribute)
+    {
+        fixed (byte* path = Bytes($"/proc/self/fd/{Number}/{name}"), a = Bytes(attribute.Name), v = attribute.Value)
+        {
+            if (Libc.SetAttribute(path, a, v, attribute.Value.Length, 0) == 0) return true;
+            var errno = Marshal.GetLastPInvokeError();
+            return errno == Errno.NotSupported ? false : throw new LinuxException($"set the attribute {attribute.Name} of '{FileName.Show(name)}'", errno);
+        }
+    }
+
+    /// <summary>Sets the time of change of a name, not of what it may link to.</summary>
+    public void SetModified(string name, long seconds)
+    {
+        var times = stackalloc TimeSpec[2];
+        times[0] = new TimeSpec { Nanoseconds = TimeSpec.Omit };
+        times[1] = new TimeSpec { Seconds = seconds };
+        fixed (byte* n = Bytes(name)) _ = Libc.SetTimesAt(Number, n, times, Libc.LinksThemselves);
+    }
+
     public void ChangeMode(uint mode) => Check(Libc.ChangeMode(Number, mode), "change the permissions of", ".");
 
     public void SetModified(long seconds) => SetModified(_handle, seconds);

@@ -115,7 +115,7 @@ internal sealed class ImageCache : IDisposable
     {
         try
         {
-            Directory.Delete(_temporary.Path, recursive: true);
+            Files.DirectoryTree.Remove(_temporary.Path);
         }
         catch (IOException)
         {
@@ -193,7 +193,7 @@ internal sealed class ImageCache : IDisposable
         foreach (var directory in Directory.EnumerateDirectories(temporary))
         {
             using var taken = OwnedDirectory.TakeAbandoned(directory);
-            if (taken is not null) Directory.Delete(directory, recursive: true);
+            if (taken is not null) Files.DirectoryTree.Remove(directory);
         }
     }
 }

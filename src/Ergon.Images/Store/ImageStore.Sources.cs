@@ -27,7 +27,7 @@ internal sealed partial class ImageStore
     }
 
     private async Task<ImageLease> LeaseAsync(ImageSource source, ImageContent content, Action<PrepareProgress> report, CancellationToken cancellationToken) =>
-        _cache.TryLease(content.Digest) ?? await BuildAsync(source, content, report, cancellationToken);
+        TryLease(content.Digest) ?? await BuildAsync(source, content, report, cancellationToken);
 
     private async Task<ImageContent> OpenFilesAsync(ImageSource source, Platform platform, CancellationToken cancellationToken)
     {
@@ -62,6 +62,7 @@ internal sealed partial class ImageStore
     private async Task<ImageLease> FromDirectoryAsync(ImageSource source, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
         var (path, options) = (source.Path!, new DirectoryImageOptions { IsRoot = true, MaxBytes = _options.MaxImageBytes });
+        if (_layers is not null) return OfDirectory(source, path);
         var fingerprint = await FingerprintAsync(source, options, cancellationToken);
         if (_cache.TryLease(fingerprint) is { } known) return known;
         using var making = await Linux.FileLock.TakeAsync(_cache.LockPath(fingerprint), cancellationToken);
@@ -74,6 +75,19 @@ internal sealed partial class ImageStore
             if (await FingerprintAsync(source, options, cancellationToken) != fingerprint)
                 throw new InvalidDataException($"{path} changed while it was read. Let nobody write into it until the execution has started.");
         });
+    }
+
+    // It is a layer as it is.
+    private static ImageLease OfDirectory(ImageSource source, string path)
+    {
+        try
+        {
+            return new ImageLease(path, source.Text, new ImageConfiguration(), Linux.Descriptors.Open(path, Linux.Libc.ReadOnly | Linux.Libc.DirectoryOnly)) { Layers = [path] };
+        }
+        catch (IOException e)
+        {
+            throw Unavailable(source.Text, $"cannot be read: {e.Message}", e);
+        }
     }
 
     private static async Task<string> FingerprintAsync(ImageSource source, DirectoryImageOptions options, CancellationToken cancellationToken)
@@ -108,7 +122,7 @@ internal sealed partial class ImageStore
 
         // The id is the configuration's digest in most Engines; in those that keep images in containerd it is another one.
         var remembered = $"engine {image.Id}|{platform}";
-        if ((_cache.TryLease(image.Id) ?? Recall(remembered)) is { } lease) return lease;
+        if ((TryLease(image.Id) ?? Recall(remembered)) is { } lease) return lease;
         var (temporary, step) = (_cache.NewTemporary(), $"copying {source.Text} from the Docker Engine");
         try
         {
@@ -154,5 +168,5 @@ internal sealed partial class ImageStore
         return made;
     }
 
-    private ImageLease? Recall(string name) => _cache.Recall(name) is { } digest ? _cache.TryLease(digest) : null;
+    private ImageLease? Recall(string name) => _cache.Recall(name) is { } digest ? TryLease(digest) : null;
 }

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace Ergon.Images.Store;
 
 /// <summary>
-/// Images as read-only block images (squashfs), one for each content, wherever they come from. Who needs the same one at the same time
-/// waits for one piece of work, also across processes.
+/// Images as read-only block images (squashfs), one for each content, or as the directories of their layers, wherever they come from. Who
+/// needs the same one at the same time waits for one piece of work, also across processes.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed partial class ImageStore : IAsyncDisposable
@@ -18,6 +18,7 @@ internal sealed partial class ImageStore : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly ImageCache _cache;
+    private readonly LayerStore? _layers;
     private readonly EngineImages _engine;
     private readonly RegistryClient _client;
     private readonly RegistryImages _registry;
@@ -30,6 +31,7 @@ internal sealed partial class ImageStore : IAsyncDisposable
         try
         {
             _cache = new ImageCache(options.Directory, options.MaxBytes, logger, time);
+            if (options.AsLayers) _layers = new LayerStore(_cache, options, logger, time);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -60,7 +62,7 @@ internal sealed partial class ImageStore : IAsyncDisposable
             (image, policy, wanted),
             report,
             (progress, token) => PrepareAsync(source, policy, wanted, progress, token),
-            shared => _cache.TryLease(shared.Digest) ?? throw Unavailable(image, "was removed from the store by somebody else.", null),
+            shared => shared.Copy(),
             cancellationToken);
     }
 
@@ -104,6 +106,7 @@ internal sealed partial class ImageStore : IAsyncDisposable
         try
         {
             _cache.Evict();
+            _layers?.Evict();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -111,8 +114,12 @@ internal sealed partial class ImageStore : IAsyncDisposable
         }
     }
 
+    private ImageLease? TryLease(string digest) => _layers is null ? _cache.TryLease(digest) : _layers.TryLease(digest);
+
     private async Task<ImageLease> BuildAsync(ImageSource source, ImageContent content, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
+        if (_layers is not null) return await _layers.MakeAsync(content, $"unpacking {source.Text}", report, cancellationToken);
+
         // Others may make the same image under another name, or in another process.
         using var making = await Linux.FileLock.TakeAsync(_cache.LockPath(content.Digest), cancellationToken);
         if (_cache.TryLease(content.Digest) is { } made) return made;

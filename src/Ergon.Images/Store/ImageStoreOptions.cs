@@ -6,6 +6,9 @@ internal sealed record ImageStoreOptions
     /// <summary>The directory; it is created. Several processes may share it.</summary>
     public required string Directory { get; init; }
 
+    /// <summary>Whether images are kept as directories, one for each layer, instead of as block images.</summary>
+    public bool AsLayers { get; init; }
+
     /// <summary>How large the directory may grow. Images in use are never removed, so that it may be larger for a while.</summary>
     public long MaxBytes { get; init; } = 20L << 30;
 

@@ -9,6 +9,7 @@ internal static unsafe partial class Libc
     public const int Exclusive = 0x80;
     public const int RemoveDirectory = 0x200;
     public const int CurrentDirectory = -100;
+    public const int LinksThemselves = 0x100;
     public const int LockShared = 1;
     public const int LockExclusive = 2;
     public const int LockDoNotWait = 4;
@@ -62,6 +63,27 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Name, EntryPoint = "lgetxattr", SetLastError = true)]
     public static partial nint GetAttribute(byte* path, byte* name, byte* buffer, nint size);
+
+    [LibraryImport(Name, EntryPoint = "lsetxattr", SetLastError = true)]
+    public static partial int SetAttribute(byte* path, byte* name, byte* value, nint size, int flags);
+
+    [LibraryImport(Name, EntryPoint = "mknodat", SetLastError = true)]
+    public static partial int MakeNodeAt(int directory, byte* name, uint mode, ulong device);
+
+    [LibraryImport(Name, EntryPoint = "fchownat", SetLastError = true)]
+    public static partial int ChangeOwnerAt(int directory, byte* name, uint uid, uint gid, int flags);
+
+    [LibraryImport(Name, EntryPoint = "fchmodat", SetLastError = true)]
+    public static partial int ChangeModeAt(int directory, byte* name, uint mode, int flags);
+
+    [LibraryImport(Name, EntryPoint = "utimensat", SetLastError = true)]
+    public static partial int SetTimesAt(int directory, byte* name, TimeSpec* times, int flags);
+
+    [LibraryImport(Name, EntryPoint = "renameat", SetLastError = true)]
+    public static partial int RenameAt(int oldDirectory, byte* oldName, int newDirectory, byte* newName);
+
+    [LibraryImport(Name, EntryPoint = "syncfs", SetLastError = true)]
+    public static partial int SynchroniseAll(int descriptor);
 
     [LibraryImport(Name, EntryPoint = "fsync", SetLastError = true)]
     public static partial int Synchronise(int descriptor);
