@@ -1,8 +1,9 @@
 using CliWrap;
 using CliWrap.Buffered;
 using CliWrap.Exceptions;
+using Ergon.Images.Store;
+using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
-using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm;
 

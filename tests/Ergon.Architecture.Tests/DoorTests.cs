@@ -3,7 +3,7 @@ namespace Ergon.Architecture.Tests;
 /// <summary>Who may see whom.</summary>
 public sealed class DoorTests
 {
-    private static readonly string[] Drivers = ["Ergon.Docker", "Ergon.MicroVm", "Ergon.Process"];
+    private static readonly string[] Drivers = ["Ergon.Docker", "Ergon.MicroVm", "Ergon.Process", "Ergon.Runc"];
     private static readonly string[] SharedByDrivers = ["Ergon", "Ergon.Images", "Ergon.Linux"];
     private static readonly string[] Hosts = ["Ergon.Cli", "Ergon.Daemon"];
 

@@ -1,6 +1,5 @@
 using System.Runtime.Versioning;
 using Ergon.Images.Tar;
-using Ergon.Linux;
 
 namespace Ergon.Images.Files;
 

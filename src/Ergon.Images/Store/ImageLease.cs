@@ -25,6 +25,7 @@ internal sealed class ImageLease : IDisposable
     public ImageConfiguration Config { get; }
 
     /// <summary>The same image in use once more.</summary>
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
     public ImageLease Copy() => new(Path, Digest, Config, Linux.Descriptors.DuplicateHigh(Linux.Descriptors.Number(_lock))) { Layers = Layers };
 
     public void Dispose() => _lock.Dispose();

@@ -22,7 +22,7 @@ internal sealed class LayerEviction(LayerStore store, ImageCache cache, long max
 
     private long Total() => store.Layers().Sum(l => l.Bytes);
 
-    private bool TryForget(string image)
+    private static bool TryForget(string image)
     {
         try
         {

@@ -35,9 +35,10 @@ internal sealed class CgroupFactory
     /// The directory above those of the executors. Drivers whose executions outlive the process have another one than those whose
     /// executions are abandoned when it ends.
     /// </param>
-    public static CgroupFactory Detect(CgroupHierarchies hierarchies, string family = "ergon")
+    /// <param name="everywhere">Whether to make them in every v1 hierarchy, as container runtimes do, and not only in those that are used here.</param>
+    public static CgroupFactory Detect(CgroupHierarchies hierarchies, string family = "ergon", bool everywhere = false)
     {
-        var v1 = V1Controllers
+        var v1 = (everywhere && V1Controllers.Any(hierarchies.V1.ContainsKey) ? hierarchies.V1.Keys : V1Controllers)
             .Where(c => hierarchies.V1.TryGetValue(c, out var own) && CanMakeIn(own, family))
             .ToDictionary(c => c, c => hierarchies.V1[c]);
         if (v1.Count > 0)

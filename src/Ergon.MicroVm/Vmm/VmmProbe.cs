@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using CliWrap;
 using CliWrap.Buffered;
 using CliWrap.Exceptions;
+using Ergon.Linux;
 
 namespace Ergon.MicroVm.Vmm;
 

@@ -13,7 +13,7 @@ internal static class Leftovers
     public static int? FindKeeper(DriverContext context)
     {
         var mark = Sandbox.Keepers.Of(context.ExecutorId, context.Request.ExecutionId.Value);
-        if (SandboxRecord.Read(context.WorkDirectory).KeeperId is { } recorded) return KeeperMark.Is(recorded, mark) ? recorded : null;
+        if (KeeperRecord.Read(context.WorkDirectory).KeeperId is { } recorded) return KeeperMark.Is(recorded, mark) ? recorded : null;
         // The former process ended between making it and writing that down.
         var found = Sandbox.Keepers.Find(context.ExecutorId).FirstOrDefault(k => k.Execution == context.Request.ExecutionId.Value).Id;
         return found == 0 ? null : found;
@@ -22,7 +22,7 @@ internal static class Leftovers
     /// <summary>The cgroup of an execution: where the former process made it, which may have been elsewhere than this one would.</summary>
     public static Cgroup? FindCgroup(DriverContext context, Protections protections)
     {
-        var places = SandboxRecord.Read(context.WorkDirectory).CgroupPlaces;
+        var places = KeeperRecord.Read(context.WorkDirectory).CgroupPlaces;
         if (places.Count > 0) return protections.Cgroups.At(places);
         return protections.Cgroups.IsUsable ? protections.KeptCgroups.Find(context.ExecutorId, context.Request.ExecutionId.Value) : null;
     }

@@ -37,7 +37,7 @@ internal sealed class NativeExecutionBuilder(
         (_stdout, _stderr) = (KeptPipe.Create(), KeptPipe.Create());
         if (Cgroups.IsUsable)
         {
-            if (context.Outlives) SandboxRecord.Begin(context.WorkDirectory, Cgroups.Find(context.ExecutorId, Request.ExecutionId.Value));
+            if (context.Outlives) KeeperRecord.Begin(context.WorkDirectory, Cgroups.Find(context.ExecutorId, Request.ExecutionId.Value));
             _cgroup = Cgroups.Create(context.ExecutorId, Request.ExecutionId.Value, CgroupLimits());
         }
 
@@ -133,7 +133,7 @@ internal sealed class NativeExecutionBuilder(
         plan.Problems.ThrowIfAny(Request.ExecutionId);
         Directory.CreateDirectory(sandboxSpec.Directory);
         var sandbox = await Sandbox.CreateAsync(sandboxSpec, layout, events, cancellationToken);
-        if (context.Outlives) SandboxRecord.AddKeeper(context.WorkDirectory, sandbox.KeeperId);
+        if (context.Outlives) KeeperRecord.AddKeeper(context.WorkDirectory, sandbox.KeeperId);
         return sandbox;
     }
 

@@ -2,16 +2,17 @@
  * The program through which every process of a container is started. ContainerInit.cs has it in compiled form:
  *
  *   gcc -Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-pie -no-pie \
- *       -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro -s -o init container-init.c && xxd -p -c 64 init
+ *       -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro -s -o init container-init.c && strip -R .comment init
  *
  *   init run FILTER COUNT { N ARG{N} }{COUNT}   the first process: runs commands one after the other until one fails, forwards signals to
  *                                               the one that runs, collects orphans. FILTER is a file with a seccomp program, or empty.
  *   init become FILTER ARG...                   loads the filter and becomes the command.
+ *   init terminal FILTER ARG...                 the same, with descriptor 0 as the terminal of its session.
  *   init attend ARG...                          on the host: runs a command that leaves a child behind, and ends as that child does.
  *
  * How it stands is in the name of the process, which the kernel keeps until somebody collects it:
  *   "@PID" while a command runs, "=INDEX:STATUS" when one has ended (wait(2)), "!INDEX:ERRNO" when one could not be executed.
- * Descriptor 3 is closed as soon as the first command runs.
+ * Descriptor 3, which all of them are given, is closed as soon as the first command runs.
  */
 typedef unsigned long word;
 
@@ -21,6 +22,7 @@ typedef unsigned long word;
 #define SYS_close 3
 #define SYS_rt_sigaction 13
 #define SYS_rt_sigprocmask 14
+#define SYS_ioctl 16
 #define SYS_vfork 58
 #define SYS_execve 59
 #define SYS_wait4 61
@@ -184,6 +186,7 @@ static int serve(int child)
 static void run(char **arguments)
 {
     int count = parse(*arguments++);
+    call(SYS_fcntl, READY, 2, 1, 0); /* close on exec */
     for (int i = 0; i < count; i++)
     {
         int length = parse(*arguments++);
@@ -216,7 +219,7 @@ static void say(const char *text)
 
 static void become(char **arguments)
 {
-    call(SYS_fcntl, READY, 2, 1, 0);
+    call(SYS_fcntl, READY, 2, 1, 0); /* close on exec */
     int error = execute(arguments);
     tell('!', 0, error);
     say("The command '");
@@ -227,10 +230,11 @@ static void become(char **arguments)
 
 static void attend(char **arguments)
 {
-    call(SYS_prctl, 36, 1, 0, 0);
+    call(SYS_prctl, 36, 1, 0, 0); /* collects what its children leave behind */
     int status, child = start(arguments, 0), result = 0;
     long ended;
     if (failure != 0) finish(255);
+    call(SYS_close, READY, 0, 0, 0);
     while ((ended = call(SYS_wait4, -1, (word)&status, 0, 0)) != -ECHILD)
     {
         if (ended <= 0) continue;
@@ -252,7 +256,8 @@ void begin(word *stack)
     int first = begins(arguments[1], "run");
     if (first) call(SYS_rt_sigprocmask, 2, (word)&all, 0, 8);
     else call(SYS_rt_sigprocmask, 2, (word)&none, 0, 8);
-    if (first) call(SYS_prctl, 4, 0, 0, 0);
+    if (first) call(SYS_prctl, 4, 0, 0, 0); /* the job cannot look into this process */
+    if (begins(arguments[1], "terminal")) call(SYS_ioctl, 0, 0x540E, 0, 0);
     if (load(arguments[2]) < 0) { say("The seccomp filter cannot be loaded.\n"); finish(125); }
     if (first) run(arguments + 3);
     else become(arguments + 3);

@@ -1,4 +1,4 @@
-namespace Ergon.MicroVm.Vmm;
+namespace Ergon.Linux;
 
 /// <summary>Finds a program.</summary>
 internal static class ProgramPath

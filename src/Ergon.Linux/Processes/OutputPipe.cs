@@ -1,12 +1,9 @@
 using System.IO.Pipes;
-using System.Runtime.Versioning;
-using Ergon.Linux;
 using Microsoft.Win32.SafeHandles;
 
-namespace Ergon.Process.Native;
+namespace Ergon.Linux;
 
 /// <summary>A pipe that a command writes into and this process reads.</summary>
-[SupportedOSPlatform("linux")]
 internal sealed class OutputPipe : IDisposable
 {
     /// <summary>The most that the kernel gives to a pipe without further privileges: fewer switches between writer and reader.</summary>

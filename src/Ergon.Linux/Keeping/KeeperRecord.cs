@@ -1,15 +1,12 @@
 using System.Globalization;
-using System.Runtime.Versioning;
-using Ergon.Linux;
 
-namespace Ergon.Process.Sandboxing;
+namespace Ergon.Linux;
 
 /// <summary>
-/// What a later process has to know of a sandbox, in a file of lines: the places of its cgroup, written before those are made, and its keeper.
+/// What a later process has to know of a sandbox with a keeper, in a file of lines: the places of its cgroup, written before those are made, and its keeper.
 /// Everything else is asked of the kernel.
 /// </summary>
-[SupportedOSPlatform("linux")]
-internal sealed record SandboxRecord(IReadOnlyDictionary<string, string> CgroupPlaces, int? KeeperId)
+internal sealed record KeeperRecord(IReadOnlyDictionary<string, string> CgroupPlaces, int? KeeperId)
 {
     private const string Name = "sandbox.record";
     private const string CgroupLine = "cgroup";
@@ -22,7 +19,7 @@ internal sealed record SandboxRecord(IReadOnlyDictionary<string, string> CgroupP
         File.AppendAllText(Path.Combine(directory, Name), string.Create(CultureInfo.InvariantCulture, $"{KeeperLine} {id}\n"));
 
     /// <summary>Reads what is there; a line that was not written to its end is left out.</summary>
-    public static SandboxRecord Read(string directory)
+    public static KeeperRecord Read(string directory)
     {
         var text = CgroupText.Read(Path.Combine(directory, Name)) ?? "";
         var places = new Dictionary<string, string>();
@@ -34,6 +31,6 @@ internal sealed record SandboxRecord(IReadOnlyDictionary<string, string> CgroupP
             if (words is [KeeperLine, var id] && int.TryParse(id, CultureInfo.InvariantCulture, out var number)) keeper = number;
         }
 
-        return new SandboxRecord(places, keeper);
+        return new KeeperRecord(places, keeper);
     }
 }

@@ -1,8 +1,10 @@
+using System.Runtime.Versioning;
 using Ergon.Linux;
 
-namespace Ergon.MicroVm;
+namespace Ergon.Images.Store;
 
 /// <summary>Where things are kept that can be made again.</summary>
+[SupportedOSPlatform("linux")]
 internal static class CacheLocation
 {
     private const string Name = "ergon";

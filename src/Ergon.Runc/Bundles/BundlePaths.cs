@@ -1,0 +1,35 @@
+namespace Ergon.Runc.Bundles;
+
+/// <summary>Where the parts of a container lie in the work directory of its execution.</summary>
+/// <param name="WorkDirectory">The execution's own directory.</param>
+internal sealed record BundlePaths(string WorkDirectory)
+{
+    /// <summary>What runc is given: the configuration lies in it.</summary>
+    public string Bundle => Path.Combine(WorkDirectory, "bundle");
+
+    public string Configuration => Path.Combine(Bundle, "config.json");
+
+    /// <summary>Where the root file system is mounted; only the keeper's mount namespace sees it there.</summary>
+    public string Root => Path.Combine(Bundle, "rootfs");
+
+    /// <summary>Everything that the job can write in its root file system, which nobody can trust.</summary>
+    public string Written => Path.Combine(WorkDirectory, "written");
+
+    public string Upper => Path.Combine(Written, "upper");
+
+    public string Work => Path.Combine(Written, "work");
+
+    /// <summary>The lowest layer of an image that has none.</summary>
+    public string Empty => Path.Combine(Written, "empty");
+
+    /// <summary>What is read-only inside, at <see cref="Containers.ContainerInit.Directory"/>.</summary>
+    public string Inside => Path.Combine(WorkDirectory, "inside");
+
+    /// <summary>The files of <c>/etc</c> that are made for each container.</summary>
+    public string Etc => Path.Combine(WorkDirectory, "etc");
+
+    /// <summary>Where runc notes what it has made.</summary>
+    public string State => Path.Combine(WorkDirectory, "state");
+
+    public string Log => Path.Combine(WorkDirectory, "runc.log");
+}

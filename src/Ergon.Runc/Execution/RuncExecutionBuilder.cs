@@ -1,0 +1,165 @@
+using System.Runtime.Versioning;
+using System.Text.Json;
+using Ergon.Drivers;
+using Ergon.Images.Files;
+using Ergon.Images.Store;
+using Ergon.Linux;
+using Ergon.Runc.Bundles;
+using Ergon.Runc.Containers;
+
+namespace Ergon.Runc.Execution;
+
+/// <summary>Makes, step by step, everything that a container needs, and can undo what it has made.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec, RuncParts shared)
+{
+    // Where the keeper has the reading ends of the output; the lock of the image comes after them.
+    private const int KeptStdout = 3;
+    private const int KeptStderr = 4;
+    private const string ImageFile = "image.json";
+
+    private readonly BundlePaths _paths = new(context.WorkDirectory);
+    private Cgroup? _cgroup;
+    private KeptPipe? _stdout;
+    private KeptPipe? _stderr;
+    private ContainerHome? _home;
+
+    private ExecutionRequest Request => context.Request;
+
+    private string Mark => ContainerHome.Keepers.Of(context.ExecutorId, Request.ExecutionId.Value);
+
+    public async Task<RuncExecution> BuildAsync(string program, CancellationToken cancellationToken)
+    {
+        using var image = await shared.Images.GetAsync(spec.Image, spec.PullPolicy, spec.Platform, context.ReportProgress, cancellationToken);
+        var plan = new ContainerPlan(Request, spec, image.Config);
+        if (plan.Command.Count == 0)
+            throw new ExecutorException(ErrorCode.InvalidRequest, $"{SpecParameters.Field("cmd")}: is missing, and the image names no command either. Give one.", Request.ExecutionId);
+        (_stdout, _stderr) = (KeptPipe.Create(), KeptPipe.Create());
+        var filter = FilterFor(plan);
+        BundleWriter.MakeDirectories(_paths);
+        MakeCgroup();
+        var writer = new BundleWriter(plan, _paths, _cgroup is null ? "" : shared.Cgroups.PathFor(_cgroup, context.ExecutorId, Request.ExecutionId, context.Outlives));
+        writer.WriteInside(filter);
+        if (context.Outlives) await File.WriteAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), JsonSerializer.SerializeToUtf8Bytes(image.Config, StoreJsonContext.Default.ImageConfiguration), cancellationToken);
+        _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, image.Layers, ownNetwork: false, shared.Events);
+        if (context.Outlives) KeeperRecord.AddKeeper(context.WorkDirectory, _home.Keeper.Id);
+        cancellationToken.ThrowIfCancellationRequested();
+        writer.WriteNames([], null);
+        var (user, environment) = FindUser(plan);
+        writer.WriteConfiguration(user, environment, null, filter is not null);
+        return Build(program, plan, user, environment, filter is not null);
+    }
+
+    /// <summary>Finds the container that a former process started; <see langword="null"/>: it was not started, or is gone.</summary>
+    public async Task<RuncExecution?> AttachAsync(string program, CancellationToken cancellationToken)
+    {
+        if (FindKeeper(context) is not { } keeper || (_home = ContainerHome.Attach(keeper, shared.Events)) is null) return null;
+        using var runtime = _home.FindRuntime();
+        // It may still be at it: the former process ended meanwhile.
+        if (runtime is null || (await runtime.Exit.WaitAsync(cancellationToken)).ExitCode != 0 || _home.FindFirstProcess() is not { } first) return null;
+        _cgroup = FindCgroup(context, shared);
+        (_stdout, _stderr) = (KeptPipe.Attach(_home.Keeper, KeptStdout), KeptPipe.Attach(_home.Keeper, KeptStderr));
+        var image = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), cancellationToken), StoreJsonContext.Default.ImageConfiguration) ?? new ImageConfiguration();
+        var plan = new ContainerPlan(Request, spec, image);
+        var (user, environment) = FindUser(plan);
+        var execution = Build(program, plan, user, environment, File.Exists(Path.Combine(_paths.Inside, ContainerInit.FilterName)));
+        execution.Resume(first);
+        return execution;
+    }
+
+    /// <summary>Lets go of what has been opened, and leaves it as it is.</summary>
+    public void Release()
+    {
+        _stdout?.Dispose();
+        _stderr?.Dispose();
+        _cgroup?.Release();
+        _home?.Dispose();
+    }
+
+    /// <summary>Removes what has been made so far.</summary>
+    public async Task UndoAsync()
+    {
+        if (_home is not null) await _home.DestroyAsync();
+        if (_cgroup is not null) await _cgroup.RemoveAsync(shared.Events, CancellationToken.None);
+        Release();
+        DirectoryTree.Remove(_paths.Written);
+    }
+
+    /// <summary>Removes everything that a former process left of one execution.</summary>
+    public static async Task RemoveAsync(DriverContext context, RuncParts shared, CancellationToken cancellationToken)
+    {
+        if (FindKeeper(context) is { } keeper) await OtherProcess.KillAsync(keeper, shared.Events, cancellationToken);
+        if (FindCgroup(context, shared) is { } cgroup) await cgroup.RemoveAsync(shared.Events, cancellationToken);
+        DirectoryTree.Remove(new BundlePaths(context.WorkDirectory).Written);
+    }
+
+    private static int? FindKeeper(DriverContext context)
+    {
+        var mark = ContainerHome.Keepers.Of(context.ExecutorId, context.Request.ExecutionId.Value);
+        if (KeeperRecord.Read(context.WorkDirectory).KeeperId is { } recorded) return KeeperMark.Is(recorded, mark) ? recorded : null;
+        // The former process ended between starting it and writing that down.
+        var found = ContainerHome.Keepers.Find(context.ExecutorId).FirstOrDefault(k => k.Execution == context.Request.ExecutionId.Value).Id;
+        return found == 0 ? null : found;
+    }
+
+    // Where the former process made it, which may have been elsewhere than this one would.
+    private static Cgroup? FindCgroup(DriverContext context, RuncParts shared)
+    {
+        var places = KeeperRecord.Read(context.WorkDirectory).CgroupPlaces;
+        if (places.Count > 0) return shared.Cgroups.At(places);
+        return shared.Cgroups.IsUsable ? shared.Cgroups.Find(context.ExecutorId, context.Request.ExecutionId, outlives: true) : null;
+    }
+
+    private void MakeCgroup()
+    {
+        if (!shared.Cgroups.IsUsable) return;
+        if (context.Outlives) KeeperRecord.Begin(context.WorkDirectory, shared.Cgroups.Find(context.ExecutorId, Request.ExecutionId, outlives: true));
+        var (resources, can) = (Request.Resources, shared.Cgroups.Abilities);
+        var limits = new CgroupLimits(can.Memory ? resources.Memory : null, can.Cpu ? resources.Cpu : null, can.Pids ? resources.Pids : null);
+        _cgroup = shared.Cgroups.Create(context.ExecutorId, Request.ExecutionId, context.Outlives, limits);
+    }
+
+    private KeeperRequest KeeperRequest(ImageLease image) => new()
+    {
+        Mark = Mark,
+        Outlives = context.Outlives,
+        // In the order of KeptStdout and KeptStderr. As long as the keeper has the lock, nobody removes the layers.
+        Kept = [_stdout!.ReadDescriptor, _stderr!.ReadDescriptor, Descriptors.Number(image.Lock)],
+    };
+
+    private (UserIdentity User, IReadOnlyDictionary<string, string> Environment) FindUser(ContainerPlan plan)
+    {
+        using var root = _home!.OpenRoot(_paths);
+        var (user, home) = plan.FindUser(root);
+        return (user, plan.Environment(home));
+    }
+
+    private RuncExecution Build(string program, ContainerPlan plan, UserIdentity user, IReadOnlyDictionary<string, string> environment, bool hasFilter) => new(new ContainerParts
+    {
+        Shared = shared,
+        Context = context,
+        Plan = plan,
+        Paths = _paths,
+        Home = _home!,
+        Runtime = new RuncCommand(program, _paths),
+        Stdout = _stdout!,
+        Stderr = _stderr!,
+        Cgroup = _cgroup,
+        User = user,
+        Environment = environment,
+        HasFilter = hasFilter,
+    });
+
+    // Without the library, runc makes the filter itself, which is slow.
+    private static byte[]? FilterFor(ContainerPlan plan)
+    {
+        try
+        {
+            return SeccompFilter.For(plan.Capabilities);
+        }
+        catch (DllNotFoundException)
+        {
+            return null;
+        }
+    }
+}
