@@ -1,5 +1,6 @@
 using Ergon.Admission;
 using Ergon.Daemon.Executors;
+using Ergon.Daemon.Storage;
 using Ergon.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -19,7 +20,16 @@ internal sealed class DaemonDirectory
 
     public string AuditPath => Path.Combine(_path, "audit.log");
 
-    public string DatabasePath => Path.Combine(_path, "executions.db");
+    public string DrainPath => Path.Combine(_path, "drain.json");
+
+    public SqliteStoreOptions StoreOptions(DatabaseOptions database) => new()
+    {
+        Path = Path.Combine(_path, "executions.db"),
+        KeyFile = database.KeyFile,
+        SetAsideDamaged = database.SetAsideDamaged,
+        SurvivePowerLoss = database.SurvivePowerLoss,
+        MaxEvents = database.MaxEvents,
+    };
 
     /// <summary>Opens the directory, making it if it is missing.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
@@ -39,25 +49,26 @@ internal sealed class DaemonDirectory
     }
 
     /// <summary>Makes the daemon's executors, each of which has the same id after each restart.</summary>
-    public IReadOnlyList<ManagedExecutor> CreateExecutors(DaemonOptions options, IExecutionStore store, ILoggerFactory loggerFactory, ILogger logger, TimeProvider time)
+    public IReadOnlyList<ManagedExecutor> CreateExecutors(DaemonOptions options, IExecutionStore store, AdmissionControl admission, ILoggerFactory loggerFactory, ILogger logger, TimeProvider time)
     {
-        var limits = options.Admission ?? (options.Policy.Resources is null ? null : new AdmissionOptions());
-        if (limits is not null && options.Policy.Resources is { } most) limits = limits with { PerRequest = most };
-        var shared = new ExecutorOptions
-        {
-            DataDirectory = _path,
-            Store = store,
-            Admission = limits is null ? null : new AdmissionControl(limits),
-            DisposeBehavior = options.OnShutdown,
-            MaxConcurrentExecutions = options.MaxConcurrentExecutions,
-            DefaultPersistLogs = options.DefaultPersistLogs,
-            AllowedVolumeRoots = options.Policy.VolumeRoots,
-        };
+        var shared = ExecutorOptions(options) with { DataDirectory = _path, Store = store, Admission = admission, DisposeBehavior = options.OnShutdown };
         var names = options.Executors.Count > 0 ? options.Executors : ExecutorFactory.Names;
         return [.. names.Select(name => new ManagedExecutor(
-            ExecutorFactory.Create(name, options.Policy, shared with { ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{Id}-{name}" }, loggerFactory),
+            ExecutorFactory.Create(name, options.Docker, shared with { ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{Id}-{name}" }, loggerFactory),
             _path, logger, time))];
     }
+
+    /// <summary>What each executor is told by the settings, and can be told again while it runs.</summary>
+    public static ExecutorOptions ExecutorOptions(DaemonOptions options) => new()
+    {
+        MaxConcurrentExecutions = options.MaxConcurrentExecutions,
+        DefaultPersistLogs = options.DefaultPersistLogs,
+        MaxRetainedResults = options.MaxRetainedResults,
+        MaxRetainedBytes = options.MaxRetainedBytes,
+        MaxConcludedExecutions = options.MaxConcludedExecutions,
+        MaxLogLimits = options.MaxLogLimits,
+        AllowedVolumeRoots = options.Policy.VolumeRoots,
+    };
 
     // Two daemons of one machine must not take each other's containers for their own.
     private static string ReadId(string path)

@@ -1,8 +1,10 @@
+using Ergon.Admission;
 using Ergon.Daemon.Executors;
 using Ergon.Daemon.Http;
 using Ergon.Daemon.Listening;
 using Ergon.Daemon.Rpc;
 using Ergon.Daemon.Security;
+using Ergon.Daemon.Settings;
 using Ergon.Daemon.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
@@ -17,6 +19,8 @@ public sealed class ErgonDaemon : IAsyncDisposable
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(1);
 
     private readonly DaemonOptions _options;
+    private readonly LiveSettings _settings;
+    private readonly AdmissionControl _admission;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly SqliteExecutionStore _store;
@@ -26,37 +30,39 @@ public sealed class ErgonDaemon : IAsyncDisposable
     private readonly WebApplication _application;
     private int _disposed;
 
-    private ErgonDaemon(DaemonOptions options, DaemonDirectory data, CallerDirectory? callers, SqliteExecutionStore store, ILoggerFactory loggerFactory, TimeProvider time)
+    private ErgonDaemon(ActiveSettings settings, DaemonDirectory data, SqliteExecutionStore store, ILoggerFactory loggerFactory, TimeProvider time)
     {
-        _options = options;
+        var options = _options = settings.Options;
+        _settings = new LiveSettings(settings);
+        _admission = new AdmissionControl(options.Limits);
         _logger = loggerFactory.CreateLogger<ErgonDaemon>();
         _store = store;
-        _executors = new ExecutorSet(data.CreateExecutors(options, store, loggerFactory, _logger, time));
+        _executors = new ExecutorSet(data.CreateExecutors(options, store, _admission, loggerFactory, _logger, time));
         _audit = new AuditLog(data.AuditPath, time);
         _socket = options.SocketPath is { } path ? PrivateSocket.Bind(path) : null;
-        var operations = new Operations(_executors, options.Policy, _audit, _stopping.Token);
+        var operations = new Operations(_executors, _settings, _audit, _stopping.Token);
         var identity = new DaemonIdentity(data.Id);
         var http = new HttpApi(operations, new ExecutionEndpoints(operations), new StreamEndpoints(operations, identity), _logger);
-        _application = ServiceHost.Build(options, _socket, callers, operations, identity, http, _audit, loggerFactory, time);
+        _application = ServiceHost.Build(_settings, _socket, operations, identity, http, _audit, loggerFactory, time);
     }
 
     /// <summary>Starts a daemon: finds again what a former one left, then takes calls.</summary>
     /// <exception cref="ExecutorException">
     /// <see cref="ErrorCode.StorageFailed"/>: the data directory or the socket cannot be used; <see cref="ErrorCode.NotSupported"/>: an executor
-    /// is not known here; <see cref="ErrorCode.InvalidRequest"/>: the options do not say who may call over the network.
+    /// is not known here; <see cref="ErrorCode.InvalidRequest"/> with everything that is wrong with the options.
     /// </exception>
     public static async Task<ErgonDaemon> StartAsync(
         DaemonOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
     {
         loggerFactory ??= NullLoggerFactory.Instance;
         timeProvider ??= TimeProvider.System;
-        var callers = options.Network is { } network ? CallerDirectory.Read(network) : null;
+        var settings = ActiveSettings.Load(options);
         var data = DaemonDirectory.Open(options.DataDirectory);
-        var store = await SqliteExecutionStore.OpenAsync(new SqliteStoreOptions { Path = data.DatabasePath }, timeProvider, cancellationToken);
+        var store = await SqliteExecutionStore.OpenAsync(data.StoreOptions(options.Database), timeProvider, cancellationToken);
         ErgonDaemon daemon;
         try
         {
-            daemon = new ErgonDaemon(options, data, callers, store, loggerFactory, timeProvider);
+            daemon = new ErgonDaemon(settings, data, store, loggerFactory, timeProvider);
         }
         catch
         {

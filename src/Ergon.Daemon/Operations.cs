@@ -1,11 +1,12 @@
 using Ergon.Daemon.Executors;
 using Ergon.Daemon.Security;
+using Ergon.Daemon.Settings;
 using Ergon.Logs;
 
 namespace Ergon.Daemon;
 
 /// <summary>What a daemon does, for whichever interface asks for it: finds the executor, and takes down who changed what.</summary>
-internal sealed class Operations(ExecutorSet executors, DaemonPolicy policy, AuditLog audit, CancellationToken stopping)
+internal sealed class Operations(ExecutorSet executors, LiveSettings settings, AuditLog audit, CancellationToken stopping)
 {
     public const int MaxPage = 1000;
 
@@ -19,7 +20,7 @@ internal sealed class Operations(ExecutorSet executors, DaemonPolicy policy, Aud
     public Task<StartedExecution> StartAsync(Caller caller, ExecutionRequest request, CancellationToken cancellationToken) =>
         AuditedAsync(caller, "start", request.ExecutionId.Value, () =>
         {
-            policy.Check(request);
+            settings.Current.Options.Policy.Check(request);
             return _starts.StartAsync(request, cancellationToken);
         });
 

@@ -2,6 +2,7 @@ using Ergon.Daemon.Http;
 using Ergon.Daemon.Listening;
 using Ergon.Daemon.Rpc;
 using Ergon.Daemon.Security;
+using Ergon.Daemon.Settings;
 using Ergon.Daemon.Telemetry;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
@@ -25,9 +26,10 @@ internal static class ServiceHost
     private const int MaxStreamsPerConnection = 2000;
 
     public static WebApplication Build(
-        DaemonOptions options, PrivateSocket? socket, CallerDirectory? callers, Operations operations, DaemonIdentity identity,
+        LiveSettings settings, PrivateSocket? socket, Operations operations, DaemonIdentity identity,
         HttpApi http, AuditLog audit, ILoggerFactory loggerFactory, TimeProvider time)
     {
+        var options = settings.Current.Options;
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "ergon" });
         builder.WebHost.UseKestrelCore();
         if (options.Network is not null) builder.WebHost.UseKestrelHttpsConfiguration();
@@ -37,11 +39,11 @@ internal static class ServiceHost
         builder.Services.AddSingleton(identity);
         AddRpc(builder.Services);
         DaemonTelemetry.Add(builder.Services);
-        builder.Services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options, callers, time));
+        builder.Services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, settings, time));
         if (socket is not null) builder.Services.Configure<SocketTransportOptions>(transport => BindTo(transport, socket));
         var application = builder.Build();
         application.UseRouting();
-        application.Use(next => new Gate(next, callers, audit).InvokeAsync);
+        application.Use(next => new Gate(next, settings, audit).InvokeAsync);
         application.MapGrpcService<ExecutorRpc>();
         application.MapGrpcService<HealthServiceImpl>();
         application.MapGrpcService<ReflectionServiceImpl>();
@@ -67,8 +69,9 @@ internal static class ServiceHost
         services.AddSingleton(new ReflectionServiceImpl(P.ExecutorService.Descriptor, Health.Descriptor));
     }
 
-    private static void Listen(KestrelServerOptions kestrel, DaemonOptions options, CallerDirectory? callers, TimeProvider time)
+    private static void Listen(KestrelServerOptions kestrel, LiveSettings settings, TimeProvider time)
     {
+        var options = settings.Current.Options;
         kestrel.AddServerHeader = false;
 
         // What stands in for the TLS handshake on the socket makes Kestrel expect 'https'.
@@ -77,7 +80,7 @@ internal static class ServiceHost
         kestrel.Limits.MaxConcurrentConnections = MaxConnections;
         kestrel.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
         if (options.SocketPath is { } path) kestrel.ListenUnixSocket(Path.GetFullPath(path), listen => LocalEndpoint.Configure(listen, time));
-        if (options.Network is { } network) NetworkEndpoint.Listen(kestrel, network, callers!);
+        if (options.Network is { } network) NetworkEndpoint.Listen(kestrel, network, settings);
     }
 
     private static void BindTo(SocketTransportOptions transport, PrivateSocket socket)

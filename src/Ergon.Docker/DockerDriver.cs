@@ -54,7 +54,7 @@ public sealed class DockerDriver : IExecutionDriver
     {
         var spec = DockerSpec.Read(request.EngineSpec, problems);
         var policy = _options.Policy;
-        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Contains(c, StringComparer.OrdinalIgnoreCase)))
+        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Any(a => a == "ALL" || a.Equals(c, StringComparison.OrdinalIgnoreCase))))
             problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows.");
         if (spec.Privileged && !policy.AllowPrivileged) problems.Forbidden(SpecParameters.Field("privileged"), "is not allowed by the operator.");
         if (request.Network.EffectiveMode == NetworkMode.Host && !policy.AllowHostNetwork) problems.Forbidden("network.mode", "host is not allowed by the operator.");

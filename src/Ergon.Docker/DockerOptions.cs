@@ -48,7 +48,7 @@ public sealed record DockerOptions
 /// <summary>What an operator lets requests loosen. Nothing, unless it is said here.</summary>
 public sealed record DockerPolicy
 {
-    /// <summary>The capabilities that <c>cap_add</c> may ask for, such as <c>NET_BIND_SERVICE</c>.</summary>
+    /// <summary>The capabilities that <c>cap_add</c> may ask for, such as <c>NET_BIND_SERVICE</c>; <c>ALL</c> allows any.</summary>
     public IReadOnlyCollection<string> AllowedCapabilities { get; init; } = [];
 
     /// <summary>Whether <c>privileged</c> may be asked for: the job then owns the host.</summary>

@@ -34,6 +34,9 @@ public sealed record ExecutorOptions
     /// </summary>
     public IExecutionStore? Store { get; init; }
 
+    /// <summary>The most output that is kept of an execution, whatever its request asks for. <see langword="null"/>: as much as is asked for.</summary>
+    public LogLimits? MaxLogLimits { get; init; }
+
     /// <summary>How long logs and results are retained after the end, for requests that do not say.</summary>
     public TimeSpan DefaultPersistLogs { get; init; } = TimeSpan.FromDays(1);
 

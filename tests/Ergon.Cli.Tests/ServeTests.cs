@@ -41,6 +41,20 @@ public sealed class ServeTests : IDisposable
         await daemon.WaitAsync();
     }
 
+    [Fact]
+    public async Task Settings_are_looked_at_without_serving()
+    {
+        var file = _directory.Write("daemon.json", """{ "persist_logs": "2h" }""");
+        var good = await new ErgonCommand("serve", "--check", "--config", file, "--set", "admission.max_queued=7").With("ERGON_DAEMON_DATA", "/data").RunAsync();
+        good.ExitCode.Should().Be(0, good.Error);
+        good.Text.Should().Contain("\"persist_logs\":\"2h\"").And.Contain("\"max_queued\":7").And.Contain("\"data\":\"/data\"");
+
+        var wrong = await new ErgonCommand("serve", "--check", "--config", file, "--set", "admission.max_queued=x").With("ERGON_DAEMON_SOKET", "/s").RunAsync();
+        wrong.ExitCode.Should().Be(125);
+        wrong.Text.Should().BeEmpty();
+        wrong.Error.Should().Contain("- ERGON_DAEMON_SOKET: there is no setting 'soket'; did you mean 'socket'?").And.Contain("- admission.max_queued: is \"x\"; give a whole number.");
+    }
+
     private string SocketPath => Path.Combine(_directory.FullPath, "ergon.sock");
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)

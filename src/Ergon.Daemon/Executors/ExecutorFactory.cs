@@ -14,25 +14,18 @@ internal static class ExecutorFactory
     public static IReadOnlyList<string> Names { get; } =
         OperatingSystem.IsLinux() ? ["docker", "process", "qemu", "firecracker"] : ["docker", "process"];
 
+    /// <summary>Makes an executor. What requests may have of it is not its business but the policy's, which may change while it runs.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.NotSupported"/> for a name that is not known here.</exception>
-    public static Executor Create(string name, DaemonPolicy policy, ExecutorOptions options, ILoggerFactory loggerFactory) => name switch
+    public static Executor Create(string name, DockerOptions docker, ExecutorOptions options, ILoggerFactory loggerFactory) => name switch
     {
-        "docker" => DockerExecutor.Create(new DockerOptions { Policy = ForDocker(policy) }, options, loggerFactory),
-        "process" => ProcessExecutor.Create(new ProcessOptions { AllowHostNetwork = policy.AllowsHostNetwork, AllowedUsers = policy.Users }, options, loggerFactory),
-        "qemu" when OperatingSystem.IsLinux() => QemuExecutor.Create(Allowing(new QemuOptions(), policy), options, loggerFactory),
-        "firecracker" when OperatingSystem.IsLinux() => FirecrackerExecutor.Create(Allowing(new FirecrackerOptions(), policy), options, loggerFactory),
+        "docker" => DockerExecutor.Create(docker with { Policy = new DockerPolicy { AllowHostNetwork = true, AllowedCapabilities = ["ALL"] } }, options, loggerFactory),
+        "process" => ProcessExecutor.Create(new ProcessOptions { AllowHostNetwork = true, AllowedUsers = ["*"] }, options, loggerFactory),
+        "qemu" when OperatingSystem.IsLinux() => QemuExecutor.Create(Allowing(new QemuOptions()), options, loggerFactory),
+        "firecracker" when OperatingSystem.IsLinux() => FirecrackerExecutor.Create(Allowing(new FirecrackerOptions()), options, loggerFactory),
         _ => throw new ExecutorException(ErrorCode.NotSupported, $"There is no executor '{name}' here; {NearestName.Explain(name, Names)}"),
     };
 
-    private static DockerPolicy ForDocker(DaemonPolicy policy) => new() { AllowHostNetwork = policy.AllowsHostNetwork, AllowedCapabilities = [.. policy.Capabilities] };
-
-    // Kernels and root file systems are files of the host, as inputs are: from the same directories.
     [SupportedOSPlatform("linux")]
-    private static T Allowing<T>(T options, DaemonPolicy policy)
-        where T : MicroVmOptions => options with
-        {
-            AllowedKernels = policy.VolumeRoots.Count == 0 ? ["/"] : policy.VolumeRoots,
-            AllowedImagePaths = policy.VolumeRoots.Count == 0 ? ["/"] : policy.VolumeRoots,
-            AllowedCapabilities = policy.Capabilities,
-        };
+    private static T Allowing<T>(T options)
+        where T : MicroVmOptions => options with { AllowedKernels = ["/"], AllowedImagePaths = ["/"], AllowedCapabilities = ["ALL"] };
 }

@@ -1,64 +1,48 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Ergon.Daemon.Security;
+using Ergon.Daemon.Settings;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Ergon.Daemon.Listening;
 
-/// <summary>A TCP port: TLS 1.2 or newer, and client certificates where they are asked for.</summary>
+/// <summary>A TCP port: TLS 1.2 or newer, and client certificates where they are asked for. Each connection begins with the settings that are in force then.</summary>
 internal static class NetworkEndpoint
 {
-    /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/>: the address or the certificate cannot be used.</exception>
-    public static void Listen(KestrelServerOptions kestrel, NetworkListener network, CallerDirectory callers)
+    // A client that says nothing holds a connection for no longer.
+    private static readonly TimeSpan HandshakeTime = TimeSpan.FromSeconds(10);
+
+    public static void Listen(KestrelServerOptions kestrel, NetworkListener network, LiveSettings settings)
     {
-        if (network.Address.Scheme != Uri.UriSchemeHttps || !TryReadAddress(network.Address, out var address))
-            throw Invalid("network.address", $"is '{network.Address}'; give https://ADDRESS:PORT with the number of an address of this host, or localhost.");
-        var certificates = ReadCertificates(network);
+        if (!TryReadAddress(network.Address, out var address)) throw new InvalidOperationException("The address was not checked.");
         kestrel.Listen(address, network.Address.Port, listen =>
         {
             listen.Protocols = HttpProtocols.Http1AndHttp2;
-            listen.UseHttps(https =>
-            {
-                https.ServerCertificate = certificates.Own;
-                https.ServerCertificateChain = certificates.Others;
-                https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
-                if (callers.Authorities.Count == 0) return;
-                https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
-                https.ClientCertificateValidation = (certificate, _, errors) => IsTrusted(certificate, errors, callers.Authorities);
-            });
+            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = HandshakeTime, OnConnection = _ => ValueTask.FromResult(Handshake(settings.Current)) });
         });
     }
 
-    // The system's authorities have no say in who may call.
-    private static bool IsTrusted(X509Certificate2 certificate, SslPolicyErrors errors, X509Certificate2Collection authorities)
+    /// <summary>Adds a problem when the address cannot be listened on.</summary>
+    public static void CheckAddress(NetworkListener network, RequestProblems problems)
     {
-        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable)) return false;
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.2"));
-        return chain.Build(certificate);
+        if (!network.Address.IsAbsoluteUri || network.Address.Scheme != Uri.UriSchemeHttps || !TryReadAddress(network.Address, out _))
+            problems.Invalid("network.address", $"is '{network.Address}'; give https://ADDRESS:PORT with the number of an address of this host, or localhost.");
     }
 
-    private static (X509Certificate2 Own, X509Certificate2Collection Others) ReadCertificates(NetworkListener network)
+    private static SslServerAuthenticationOptions Handshake(ActiveSettings settings) => new()
     {
-        try
-        {
-            var others = new X509Certificate2Collection();
-            others.ImportFromPemFile(network.Certificate);
-            return (X509Certificate2.CreateFromPemFile(network.Certificate, network.Key ?? network.Certificate), others);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
-        {
-            throw Invalid("network.certificate", $"cannot be used: {e.Message}");
-        }
-    }
+        ServerCertificateContext = settings.Certificates!.Context,
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+        CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+
+        // Asked for, and not demanded: a token proves as well who calls.
+        ClientCertificateRequired = settings.Callers!.Authorities.Count > 0,
+        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is null || (certificate is X509Certificate2 known && settings.Callers.Trusts(known)),
+    };
 
     private static bool TryReadAddress(Uri uri, out IPAddress address)
     {
@@ -66,6 +50,4 @@ internal static class NetworkEndpoint
         else if (!IPAddress.TryParse(uri.Host.Trim('[', ']'), out address!)) return false;
         return true;
     }
-
-    private static ExecutorException Invalid(string field, string message) => new([new RequestProblem(field, message)], null);
 }

@@ -1,13 +1,14 @@
 using System.Globalization;
 using Ergon.Daemon.Http;
 using Ergon.Daemon.Page;
+using Ergon.Daemon.Settings;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Ergon.Daemon.Security;
 
 /// <summary>Lets a call through when its caller is known, may do that, and does not call too often. Refusals are taken down.</summary>
-internal sealed class Gate(RequestDelegate next, CallerDirectory? directory, AuditLog audit)
+internal sealed class Gate(RequestDelegate next, LiveSettings settings, AuditLog audit)
 {
     private const int CallsPerSecond = 1000;
     private const int Burst = 5000;
@@ -33,11 +34,11 @@ internal sealed class Gate(RequestDelegate next, CallerDirectory? directory, Aud
     private async ValueTask<Caller?> IdentifyAsync(HttpContext context)
     {
         if (context.Features.Get<Caller>() is { } known) return known;
-        if (directory is null) return null;
+        if (settings.Current.Callers is not { } directory) return null;
         var header = context.Request.Headers.Authorization.ToString();
         if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)) return directory.OfToken(header["Bearer ".Length..].Trim());
         var certificate = context.Features.Get<ITlsConnectionFeature>() is { } tls ? await tls.GetClientCertificateAsync(context.RequestAborted) : null;
-        return certificate is null || directory.Authorities.Count == 0 ? null : directory.OfCertificate(certificate);
+        return certificate is null ? null : directory.OfCertificate(certificate);
     }
 
     private async Task RefuseAsync(HttpContext context, Caller caller, int status, string code, string message)

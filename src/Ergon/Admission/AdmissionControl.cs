@@ -8,8 +8,8 @@ public sealed class AdmissionControl
 {
     private readonly Lock _lock = new();
     private readonly SortedSet<AdmissionTicket> _queue = new(AdmissionTicket.Order);
-    private readonly AdmissionOptions _options;
-    private readonly Amounts _total;
+    private volatile AdmissionOptions _options;
+    private Amounts _total;
     private Amounts _taken;
     private long _tickets;
     private bool _numbered = true;
@@ -33,14 +33,36 @@ public sealed class AdmissionControl
         get { lock (_lock) return _queue.Count; }
     }
 
+    /// <summary>
+    /// Takes other limits from now on. Who has its share keeps it, also when that is more than there is then; who waits for more than there will
+    /// ever be is refused.
+    /// </summary>
+    internal void Change(AdmissionOptions options)
+    {
+        lock (_lock)
+        {
+            _options = options;
+            _total = Amounts.Limit(options.Total, options.MaxExecutions);
+            foreach (var ticket in _queue.Where(t => !t.Share.Fits(default, _total)).ToList())
+            {
+                _queue.Remove(ticket);
+                ticket.Refuse();
+            }
+
+            _numbered = false;
+            GrantNext();
+        }
+    }
+
     /// <summary>Adds a problem for each resource of which no execution can ever have as much.</summary>
     internal void Check(Resources resources, RequestProblems problems)
     {
-        var (one, all) = (_options.PerRequest, _options.Total);
-        Check("resources.cpu", resources.Cpu ?? _options.Unstated.Cpu, one.Cpu, all.Cpu, static cores => $"{cores} cores");
-        Check("resources.memory", resources.Memory ?? _options.Unstated.Memory, one.Memory, all.Memory, static bytes => ByteSize.Format((long)bytes));
-        Check("resources.disk", resources.Disk ?? _options.Unstated.Disk, one.Disk, all.Disk, static bytes => ByteSize.Format((long)bytes));
-        Check("resources.gpus", resources.Gpus.Count > 0 ? resources.Gpus.Count : _options.Unstated.Gpus, one.Gpus, all.Gpus, static count => $"{count}");
+        var options = _options;
+        var (one, all, unstated) = (options.PerRequest, options.Total, options.Unstated);
+        Check("resources.cpu", resources.Cpu ?? unstated.Cpu, one.Cpu, all.Cpu, static cores => $"{cores} cores");
+        Check("resources.memory", resources.Memory ?? unstated.Memory, one.Memory, all.Memory, static bytes => ByteSize.Format((long)bytes));
+        Check("resources.disk", resources.Disk ?? unstated.Disk, one.Disk, all.Disk, static bytes => ByteSize.Format((long)bytes));
+        Check("resources.gpus", resources.Gpus.Count > 0 ? resources.Gpus.Count : unstated.Gpus, one.Gpus, all.Gpus, static count => $"{count}");
 
         void Check(string field, double? wanted, double? perRequest, double? total, Func<double, string> format)
         {
@@ -94,16 +116,10 @@ public sealed class AdmissionControl
         {
             if (ticket.Left) return;
             ticket.Left = true;
-            if (ticket.Granted.IsCompleted) _taken -= ticket.Share;
+            if (ticket.Granted.IsCompletedSuccessfully) _taken -= ticket.Share;
             else _queue.Remove(ticket);
             _numbered = false;
-
-            // In the order of the queue only: what is small must not keep what is large waiting for ever.
-            while (_queue.Min is { } first && first.Share.Fits(_taken, _total))
-            {
-                _queue.Remove(first);
-                Grant(first);
-            }
+            GrantNext();
         }
     }
 
@@ -117,6 +133,16 @@ public sealed class AdmissionControl
                 foreach (var (i, waiting) in _queue.Index()) waiting.Number = i + 1;
             _numbered = true;
             return ticket.Number;
+        }
+    }
+
+    // In the order of the queue only: what is small must not keep what is large waiting for ever.
+    private void GrantNext()
+    {
+        while (_queue.Min is { } first && first.Share.Fits(_taken, _total))
+        {
+            _queue.Remove(first);
+            Grant(first);
         }
     }
 

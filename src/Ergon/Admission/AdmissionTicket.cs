@@ -30,4 +30,13 @@ internal sealed class AdmissionTicket(AdmissionControl control, Amounts share, i
     public void Dispose() => control.Leave(this);
 
     internal void Grant() => _granted.TrySetResult();
+
+    internal void Refuse()
+    {
+        _granted.TrySetException(new ExecutorException(
+            ErrorCode.ResourcesUnavailable, "The operator has changed what executions may take, and it waited for more than there is now. Ask for less."));
+
+        // Who waits may be gone.
+        _ = _granted.Task.Exception;
+    }
 }

@@ -46,6 +46,9 @@ internal sealed class Execution : IDisposable
 
     public OutputLog Log { get; }
 
+    /// <summary>How much of its output is kept: what the request asks for, within what the operator allows.</summary>
+    public required LogLimits LogLimits { get; init; }
+
     /// <summary>The execution's own directory below the executor's data directory.</summary>
     public string Directory { get; }
 

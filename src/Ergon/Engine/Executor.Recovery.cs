@@ -50,8 +50,9 @@ public sealed partial class Executor
         if (_executions.ContainsKey(id)) return;
         var directory = executorDirectory.DirectoryOf(id);
         if (!stored.Released) ExecutorDirectory.CreateParts(directory);
-        var log = OutputLog.Open(ExecutorDirectory.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, stored.Info, log, directory, _engine);
+        var limits = request.LogLimits.Within(_options.MaxLogLimits);
+        var log = OutputLog.Open(ExecutorDirectory.LogDirectory(directory), limits, _time, _engine.Telemetry.LogBytes);
+        var execution = new Execution(request, stored.Info, log, directory, _engine) { LogLimits = limits };
         execution.Restore(stored);
         ReserveKey(request);
         if (stored.Info.IsTerminal) RecoverConcluded(execution);

@@ -87,15 +87,15 @@ public sealed partial class Executor
 
     private void Retain(Execution execution)
     {
-        TimeSpan? retention = execution.Released ? null : execution.Request.PersistLogs ?? _options.DefaultPersistLogs;
-        _retention.Add(execution.Id, execution.Info.FinishedAt ?? _time.GetUtcNow(), retention, RetainedBytes(execution));
+        var finished = execution.Info.FinishedAt ?? _time.GetUtcNow();
+        _retention.Add(new Retained(execution.Id, finished, RetainedBytes(execution), execution.Request.PersistLogs), !execution.Released);
     }
 
     // The log, and the beginning of it that the result has.
     private static long RetainedBytes(Execution execution)
     {
         var log = execution.Log.Position;
-        var result = (long)execution.Request.LogLimits.ResultBytes;
+        var result = (long)execution.LogLimits.ResultBytes;
         return log.StdoutBytes + log.StderrBytes + (log.Records * LogIndexRecord.Size) + Math.Min(log.StdoutBytes, result) + Math.Min(log.StderrBytes, result);
     }
 

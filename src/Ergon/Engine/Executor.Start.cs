@@ -88,8 +88,9 @@ public sealed partial class Executor
 
         // The entry in the dictionary is the reservation.
         var directory = executorDirectory.DirectoryOf(request.ExecutionId);
-        var log = OutputLog.Create(ExecutorDirectory.LogDirectory(directory), request.LogLimits, _time, _engine.Telemetry.LogBytes);
-        var execution = new Execution(request, info, log, directory, _engine) { Share = share };
+        var limits = request.LogLimits.Within(_options.MaxLogLimits);
+        var log = OutputLog.Create(ExecutorDirectory.LogDirectory(directory), limits, _time, _engine.Telemetry.LogBytes);
+        var execution = new Execution(request, info, log, directory, _engine) { LogLimits = limits, Share = share };
         if (!_executions.TryAdd(request.ExecutionId, execution))
         {
             Interlocked.Decrement(ref _active);

@@ -15,10 +15,10 @@ public sealed partial class Executor : IExecutor
     private readonly ConcurrentDictionary<ExecutionId, Execution> _executions = new();
     private readonly ConcurrentDictionary<string, ExecutionId> _keys = new();
     private readonly IExecutionDriver _driver;
-    private readonly ExecutorOptions _options;
+    private volatile ExecutorOptions _options;
     private readonly TimeProvider _time;
     private readonly EngineContext _engine;
-    private readonly RequestValidator _validator;
+    private volatile RequestValidator _validator;
     private readonly RetentionQueue _retention;
     private readonly SemaphoreSlim _opening = new(1, 1);
     private ExecutorDirectory? _directory;
@@ -188,6 +188,27 @@ public sealed partial class Executor : IExecutor
             };
         }
     }
+
+    /// <summary>Takes other limits, retention and volume roots from now on; everything else stays as it was when the executor was made.</summary>
+    internal void Change(ExecutorOptions options)
+    {
+        var changed = _options with
+        {
+            DefaultPersistLogs = options.DefaultPersistLogs,
+            MaxRetainedResults = options.MaxRetainedResults,
+            MaxRetainedBytes = options.MaxRetainedBytes,
+            MaxConcludedExecutions = options.MaxConcludedExecutions,
+            MaxConcurrentExecutions = options.MaxConcurrentExecutions,
+            MaxLogLimits = options.MaxLogLimits,
+            AllowedVolumeRoots = options.AllowedVolumeRoots,
+        };
+        _validator = new RequestValidator(Name, changed.AllowedVolumeRoots);
+        _options = changed;
+        _retention.Change(changed);
+    }
+
+    /// <summary>Completes when nothing of an execution runs any more, or it is not known.</summary>
+    internal Task EndOf(ExecutionId id) => _executions.TryGetValue(id, out var execution) ? execution.Ended : Task.CompletedTask;
 
     // Opened when first needed: looking at a backend leaves nothing on disk.
     private ValueTask<ExecutorDirectory> OpenAsync(CancellationToken cancellationToken) =>

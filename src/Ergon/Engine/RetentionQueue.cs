@@ -10,15 +10,15 @@ internal sealed class RetentionQueue : IDisposable
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(30);
 
     private readonly Lock _lock = new();
-    private readonly PriorityQueue<ExecutionId, DateTimeOffset> _due = new();
-    private readonly Dictionary<ExecutionId, Concluded> _concluded = [];
-    private readonly SortedSet<Concluded> _retained = new(Concluded.Oldest);
-    private readonly SortedSet<Concluded> _known = new(Concluded.Oldest);
-    private readonly ExecutorOptions _options;
+    private readonly PriorityQueue<Retained, DateTimeOffset> _due = new();
+    private readonly Dictionary<ExecutionId, Retained> _concluded = [];
+    private readonly SortedSet<Retained> _retained = new(Retained.Oldest);
+    private readonly SortedSet<Retained> _known = new(Retained.Oldest);
     private readonly TimeProvider _time;
     private readonly Func<ExecutionId, Task> _release;
     private readonly Func<ExecutionId, Task> _forget;
     private readonly ITimer _timer;
+    private ExecutorOptions _options;
     private long _bytes;
 
     public RetentionQueue(ExecutorOptions options, TimeProvider time, Func<ExecutionId, Task> release, Func<ExecutionId, Task> forget)
@@ -28,37 +28,27 @@ internal sealed class RetentionQueue : IDisposable
     }
 
     /// <summary>Takes an execution that has ended.</summary>
-    /// <param name="id">The execution.</param>
-    /// <param name="finished">When it ended.</param>
-    /// <param name="retention">How long its result is wanted; <see langword="null"/> when that has been released already.</param>
-    /// <param name="bytes">What its log and its result take.</param>
-    public void Add(ExecutionId id, DateTimeOffset finished, TimeSpan? retention, long bytes)
+    /// <param name="concluded">The execution.</param>
+    /// <param name="hasResult">Whether it has a result that has not been released yet.</param>
+    public void Add(Retained concluded, bool hasResult)
     {
-        List<ExecutionId> released = [];
-        List<ExecutionId> forgotten = [];
+        Excess excess;
         lock (_lock)
         {
-            var concluded = new Concluded(id, finished, bytes);
-            _concluded[id] = concluded;
+            _concluded[concluded.Id] = concluded;
             _known.Add(concluded);
-            if (retention is { } time) Retain(concluded, time);
-            while (_retained.Min is { } oldest && IsTooMuch())
+            if (hasResult)
             {
-                Drop(oldest);
-                released.Add(oldest.Id);
+                _retained.Add(concluded);
+                _bytes += concluded.Bytes;
+                Enqueue(concluded);
             }
 
-            while (_known.Count > _options.MaxConcludedExecutions)
-            {
-                forgotten.Add(_known.Min!.Id);
-                Remove(_known.Min!);
-            }
-
+            excess = TakeExcess();
             Schedule();
         }
 
-        foreach (var one in released) _ = _release(one);
-        foreach (var one in forgotten) _ = _forget(one);
+        Give(excess);
     }
 
     /// <summary>Takes an execution out that is forgotten.</summary>
@@ -68,23 +58,60 @@ internal sealed class RetentionQueue : IDisposable
             if (_concluded.TryGetValue(id, out var concluded)) Remove(concluded);
     }
 
-    public void Dispose() => _timer.Dispose();
-
-    private bool IsTooMuch() => _retained.Count > _options.MaxRetainedResults || _bytes > _options.MaxRetainedBytes;
-
-    private void Retain(Concluded concluded, TimeSpan retention)
+    /// <summary>Retains by other options from now on, also what has ended already.</summary>
+    public void Change(ExecutorOptions options)
     {
-        _retained.Add(concluded);
-        _bytes += concluded.Bytes;
-        if (retention < DateTimeOffset.MaxValue - concluded.Finished) _due.Enqueue(concluded.Id, concluded.Finished + retention);
+        Excess excess;
+        lock (_lock)
+        {
+            _options = options;
+            _due.Clear();
+            foreach (var concluded in _retained) Enqueue(concluded);
+            excess = TakeExcess();
+            Schedule();
+        }
+
+        Give(excess);
     }
 
-    private void Drop(Concluded concluded)
+    public void Dispose() => _timer.Dispose();
+
+    private void Enqueue(Retained concluded)
+    {
+        var retention = concluded.Asked ?? _options.DefaultPersistLogs;
+        if (retention < DateTimeOffset.MaxValue - concluded.Finished) _due.Enqueue(concluded, concluded.Finished + retention);
+    }
+
+    private Excess TakeExcess()
+    {
+        var excess = new Excess([], []);
+        while (_retained.Min is { } oldest && (_retained.Count > _options.MaxRetainedResults || _bytes > _options.MaxRetainedBytes))
+        {
+            Drop(oldest);
+            excess.Released.Add(oldest.Id);
+        }
+
+        while (_known.Count > _options.MaxConcludedExecutions)
+        {
+            excess.Forgotten.Add(_known.Min!.Id);
+            Remove(_known.Min!);
+        }
+
+        return excess;
+    }
+
+    private void Give(Excess excess)
+    {
+        foreach (var id in excess.Released) _ = _release(id);
+        foreach (var id in excess.Forgotten) _ = _forget(id);
+    }
+
+    private void Drop(Retained concluded)
     {
         if (_retained.Remove(concluded)) _bytes -= concluded.Bytes;
     }
 
-    private void Remove(Concluded concluded)
+    private void Remove(Retained concluded)
     {
         Drop(concluded);
         _known.Remove(concluded);
@@ -97,13 +124,13 @@ internal sealed class RetentionQueue : IDisposable
         lock (_lock)
         {
             var now = _time.GetUtcNow();
-            while (_due.TryPeek(out var id, out var due) && due <= now)
+            while (_due.TryPeek(out var concluded, out var due) && due <= now)
             {
                 _due.Dequeue();
-                // Released earlier, because there were too many, or forgotten; or another execution of the id, whose own time comes.
-                if (!_concluded.TryGetValue(id, out var concluded) || !_retained.Contains(concluded) || concluded.Finished > due) continue;
+                // Released earlier, because there were too many, or forgotten.
+                if (!_retained.Contains(concluded)) continue;
                 Drop(concluded);
-                released.Add(id);
+                released.Add(concluded.Id);
             }
 
             Schedule();
@@ -120,9 +147,16 @@ internal sealed class RetentionQueue : IDisposable
         _timer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 
-    private sealed record Concluded(ExecutionId Id, DateTimeOffset Finished, long Bytes)
-    {
-        public static IComparer<Concluded> Oldest { get; } = Comparer<Concluded>.Create(static (a, b) =>
-            a.Finished != b.Finished ? a.Finished.CompareTo(b.Finished) : string.CompareOrdinal(a.Id.Value, b.Id.Value));
-    }
+    private sealed record Excess(List<ExecutionId> Released, List<ExecutionId> Forgotten);
+}
+
+/// <summary>An execution that has ended.</summary>
+/// <param name="Id">The execution.</param>
+/// <param name="Finished">When it ended.</param>
+/// <param name="Bytes">What its log and its result take.</param>
+/// <param name="Asked">How long its request wants its result; <see langword="null"/> when it does not say.</param>
+internal sealed record Retained(ExecutionId Id, DateTimeOffset Finished, long Bytes, TimeSpan? Asked)
+{
+    public static IComparer<Retained> Oldest { get; } = Comparer<Retained>.Create(static (a, b) =>
+        a.Finished != b.Finished ? a.Finished.CompareTo(b.Finished) : string.CompareOrdinal(a.Id.Value, b.Id.Value));
 }

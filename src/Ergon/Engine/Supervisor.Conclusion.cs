@@ -114,7 +114,7 @@ internal sealed partial class Supervisor
     {
         try
         {
-            return execution.Log.ReadHead(stream, execution.Request.LogLimits.ResultBytes);
+            return execution.Log.ReadHead(stream, execution.LogLimits.ResultBytes);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -8,4 +8,9 @@ public sealed record LogLimits
 
     /// <summary>Bytes of each of stdout and stderr that the result itself carries, from the beginning.</summary>
     public int ResultBytes { get; init; } = 64 * 1024;
+
+    /// <summary>The smaller ones of these limits and an operator's.</summary>
+    internal LogLimits Within(LogLimits? most) => most is null
+        ? this
+        : new LogLimits { MaxBytesPerStream = Math.Min(MaxBytesPerStream, most.MaxBytesPerStream), ResultBytes = Math.Min(ResultBytes, most.ResultBytes) };
 }

@@ -1,4 +1,5 @@
 using Ergon.Admission;
+using Ergon.Docker;
 
 namespace Ergon.Daemon;
 
@@ -28,6 +29,24 @@ public sealed record DaemonOptions
     /// <summary>How long logs and results are retained after the end, for requests that do not say.</summary>
     public TimeSpan DefaultPersistLogs { get; init; } = new ExecutorOptions().DefaultPersistLogs;
 
+    /// <summary>How many results each executor retains, with their logs; beyond that, the oldest are released. <see langword="null"/>: any number.</summary>
+    public int? MaxRetainedResults { get; init; }
+
+    /// <summary>How many bytes the retained results and logs of each executor may take. <see langword="null"/>: any number.</summary>
+    public long? MaxRetainedBytes { get; init; }
+
+    /// <summary>How many executions that have ended each executor knows, released or not; beyond that, the oldest are forgotten. <see langword="null"/>: any number.</summary>
+    public int? MaxConcludedExecutions { get; init; }
+
+    /// <summary>The most output that is kept of an execution, whatever its request asks for. <see langword="null"/>: as much as is asked for.</summary>
+    public LogLimits? MaxLogLimits { get; init; }
+
+    /// <summary>The database of executions in the data directory.</summary>
+    public DatabaseOptions Database { get; init; } = new();
+
+    /// <summary>How the Docker Engine is reached, and which containers wait there; what requests may loosen is said by <see cref="Policy"/>.</summary>
+    public DockerOptions Docker { get; init; } = new();
+
     /// <summary>What executions may take, together and each; who does not find room waits. <see langword="null"/>: without limits.</summary>
     public AdmissionOptions? Admission { get; init; }
 
@@ -39,4 +58,23 @@ public sealed record DaemonOptions
 
     /// <summary>How long the calls that are being answered may take when the daemon is stopped.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What executions may take, with what the policy says of each.</summary>
+    internal AdmissionOptions Limits => (Admission ?? new AdmissionOptions()) is var limits && Policy.Resources is { } most ? limits with { PerRequest = most } : limits;
+}
+
+/// <summary>The database of a daemon.</summary>
+public sealed record DatabaseOptions
+{
+    /// <summary>As <see cref="Storage.SqliteStoreOptions.KeyFile"/>.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>As <see cref="Storage.SqliteStoreOptions.SetAsideDamaged"/>.</summary>
+    public bool SetAsideDamaged { get; init; }
+
+    /// <summary>As <see cref="Storage.SqliteStoreOptions.SurvivePowerLoss"/>.</summary>
+    public bool SurvivePowerLoss { get; init; }
+
+    /// <summary>As <see cref="Storage.SqliteStoreOptions.MaxEvents"/>.</summary>
+    public int MaxEvents { get; init; } = 100_000;
 }

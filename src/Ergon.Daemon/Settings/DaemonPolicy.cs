@@ -1,11 +1,19 @@
 using System.Text.Json;
 using Ergon.Admission;
+using Ergon.Drivers;
+using Ergon.Images;
+using Ergon.Process;
 
 namespace Ergon.Daemon;
 
 /// <summary>What the operator of a daemon lets requests ask for. <see langword="null"/>: anything that the executors allow.</summary>
 public sealed record DaemonPolicy
 {
+    private const string Any = "*";
+
+    // Kernels and root file systems are files of the host, as inputs are: they come from the same directories.
+    private static readonly string[] PathParameters = ["kernel_image", "initrd_path", "root_file_system"];
+
     // What a JSON file leaves out is set to null by the reader, in place of what stands here.
     /// <summary>The engine spec types.</summary>
     public IReadOnlyList<string>? Engines { get; init; }
@@ -20,16 +28,13 @@ public sealed record DaemonPolicy
     public IReadOnlyList<string> Capabilities { get; init => field = value ?? field; } = [];
 
     /// <summary>The users that <c>user</c> may ask for in local processes; <c>*</c> allows any.</summary>
-    public IReadOnlyList<string> Users { get; init => field = value ?? field; } = ["*"];
+    public IReadOnlyList<string> Users { get; init => field = value ?? field; } = [Any];
 
     /// <summary>The most that one execution may ask for.</summary>
     public ResourceLimits? Resources { get; init; }
 
-    /// <summary>The host directories from which inputs may come and in which results may lie; empty: everywhere.</summary>
+    /// <summary>The host directories from which inputs, kernels and images may come and in which results may lie; empty: everywhere.</summary>
     public IReadOnlyList<string> VolumeRoots { get; init => field = value ?? field; } = [];
-
-    /// <summary>Whether the host's network may be asked for.</summary>
-    internal bool AllowsHostNetwork => Networks is null || Networks.Contains(NetworkMode.Host);
 
     /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/> with everything that is forbidden.</exception>
     internal void Check(ExecutionRequest request)
@@ -41,8 +46,35 @@ public sealed record DaemonPolicy
             problems.Forbidden("network.mode", $"is '{Name(request.Network.EffectiveMode)}', but this daemon's policy allows {Listed(Networks.Select(Name))} only.");
         if (Images is not null && TextOf(request, "image") is { } image && !Images.Any(pattern => Matches(pattern, image)))
             problems.Forbidden("engine_spec.params.image", $"is '{image}', which this daemon's policy does not allow; it allows {Listed(Images)}.");
+        if (type == ProcessSpec.Type && TextOf(request, "user") is { } user && !Users.Contains(Any) && !Users.Contains(user))
+            problems.Forbidden("engine_spec.params.user", $"is '{user}', which this daemon's policy does not allow.");
         CheckCapabilities(request, problems);
+        CheckPaths(request, problems);
         problems.ThrowIfAny(request.ExecutionId);
+    }
+
+    private void CheckPaths(ExecutionRequest request, RequestProblems problems)
+    {
+        if (VolumeRoots.Count == 0) return;
+        foreach (var parameter in PathParameters) Check(parameter, TextOf(request, parameter));
+        Check("image", TextOf(request, "image") is { } image && ImageSource.TryParse(image, out var source, out _) ? source.Path : null);
+
+        void Check(string parameter, string? path)
+        {
+            if (path is not null && !IsBelowRoots(path)) problems.Forbidden($"engine_spec.params.{parameter}", $"is {path}, but this daemon's policy allows what lies below {Listed(VolumeRoots)} only.");
+        }
+    }
+
+    private bool IsBelowRoots(string path)
+    {
+        try
+        {
+            return Path.IsPathFullyQualified(path) && HostPath.IsWithinAny(HostPath.Resolve(path), VolumeRoots);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     private void CheckCapabilities(ExecutionRequest request, RequestProblems problems)
@@ -50,7 +82,7 @@ public sealed record DaemonPolicy
         if (!request.EngineSpec.Params.TryGetValue("cap_add", out var added) || added.ValueKind != JsonValueKind.Array) return;
         foreach (var each in added.EnumerateArray())
         {
-            if (each.ValueKind != JsonValueKind.String || each.GetString() is not { } name || Capabilities.Any(c => c == "ALL" || Same(c, name))) continue;
+            if (TextOf(each) is not { } name || Capabilities.Any(c => c == "ALL" || Same(c, name))) continue;
             problems.Forbidden("engine_spec.params.cap_add", $"asks for '{name}', which this daemon's policy does not allow.");
         }
     }
@@ -61,7 +93,20 @@ public sealed record DaemonPolicy
         capability.StartsWith("CAP_", StringComparison.OrdinalIgnoreCase) ? capability.AsSpan(4) : capability;
 
     private static string? TextOf(ExecutionRequest request, string parameter) =>
-        request.EngineSpec.Params.TryGetValue(parameter, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        request.EngineSpec.Params.TryGetValue(parameter, out var value) ? TextOf(value) : null;
+
+    // What is no text is refused by the executor, which knows what each parameter is; half of a surrogate pair is no text.
+    private static string? TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     // The parts between the stars, in order; the first and the last at the ends.
     private static bool Matches(string pattern, string text)
