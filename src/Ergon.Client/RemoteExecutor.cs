@@ -16,6 +16,7 @@ public sealed partial class RemoteExecutor : IExecutor
     private readonly RemoteExecutorOptions _options;
     private readonly GrpcChannel _channel;
     private readonly DaemonCalls _calls;
+    private readonly TimeProvider _time;
     private readonly P.ExecutorService.ExecutorServiceClient _client;
 
     /// <summary>Creates an executor; the daemon is reached when it is first needed.</summary>
@@ -32,6 +33,7 @@ public sealed partial class RemoteExecutor : IExecutor
         ExecutorId = executorId ?? Name;
         _channel = DaemonChannel.Open(options);
         _calls = new DaemonCalls(options);
+        _time = options.TimeProvider ?? TimeProvider.System;
         _client = new P.ExecutorService.ExecutorServiceClient(_channel);
     }
 

@@ -14,6 +14,9 @@ internal static partial class DaemonLog
     [LoggerMessage(3, LogLevel.Information, "Stopping: executions are left to the next daemon: {Detach}")]
     public static partial void Stopping(ILogger logger, bool detach);
 
+    [LoggerMessage(5, LogLevel.Warning, "New executions are refused: drained since {Since:u}, as {Caller} asked for")]
+    public static partial void Draining(ILogger logger, DateTimeOffset since, string caller);
+
     [LoggerMessage(4, LogLevel.Error, "The call {Method} failed in a way that it should not have")]
     public static partial void CallFailed(ILogger logger, string method, Exception error);
 }

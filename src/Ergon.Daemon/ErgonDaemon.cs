@@ -24,6 +24,7 @@ public sealed class ErgonDaemon : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly SqliteExecutionStore _store;
+    private readonly Drain _drain;
     private readonly ExecutorSet _executors;
     private readonly AuditLog _audit;
     private readonly PrivateSocket? _socket;
@@ -37,12 +38,13 @@ public sealed class ErgonDaemon : IAsyncDisposable
         _admission = new AdmissionControl(options.Limits);
         _logger = loggerFactory.CreateLogger<ErgonDaemon>();
         _store = store;
-        _executors = new ExecutorSet(data.CreateExecutors(options, store, _admission, loggerFactory, _logger, time));
+        _drain = Drain.Open(data.DrainPath, time);
+        _executors = new ExecutorSet(data.CreateExecutors(options, store, _admission, loggerFactory, _logger, time), _drain);
         _audit = new AuditLog(data.AuditPath, time);
         _socket = options.SocketPath is { } path ? PrivateSocket.Bind(path) : null;
-        var operations = new Operations(_executors, _settings, _audit, _stopping.Token);
+        var operations = new Operations(_executors, _settings, _drain, _audit, _stopping.Token);
         var identity = new DaemonIdentity(data.Id);
-        var http = new HttpApi(operations, new ExecutionEndpoints(operations), new StreamEndpoints(operations, identity), _logger);
+        var http = new HttpApi(operations, new ExecutionEndpoints(operations), new StreamEndpoints(operations, identity), new AdminEndpoints(operations), _logger);
         _application = ServiceHost.Build(_settings, _socket, operations, identity, http, _audit, loggerFactory, time);
     }
 
@@ -117,6 +119,7 @@ public sealed class ErgonDaemon : IAsyncDisposable
             throw new ExecutorException(ErrorCode.StorageFailed, $"The daemon cannot listen: {e.Message} Choose another address, or stop who uses it.", innerException: e);
         }
 
+        if (_drain.State is { } state) DaemonLog.Draining(_logger, state.Since, state.By);
         if (_options.SocketPath is { } path) DaemonLog.Listening(_logger, $"unix://{Path.GetFullPath(path)}");
         if (_options.Network is { } network) DaemonLog.Listening(_logger, network.Address.ToString());
     }

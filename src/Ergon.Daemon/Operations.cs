@@ -6,9 +6,12 @@ using Ergon.Logs;
 namespace Ergon.Daemon;
 
 /// <summary>What a daemon does, for whichever interface asks for it: finds the executor, and takes down who changed what.</summary>
-internal sealed class Operations(ExecutorSet executors, LiveSettings settings, AuditLog audit, CancellationToken stopping)
+internal sealed class Operations(ExecutorSet executors, LiveSettings settings, Drain drain, AuditLog audit, CancellationToken stopping)
 {
     public const int MaxPage = 1000;
+
+    // What a timer takes.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(49);
 
     private readonly KeyedStarts _starts = new(executors);
 
@@ -16,6 +19,8 @@ internal sealed class Operations(ExecutorSet executors, LiveSettings settings, A
 
     /// <summary>Cancelled when the daemon is being stopped: streams and waits end then, and can be asked for again from the next one.</summary>
     public CancellationToken Stopping => stopping;
+
+    public bool IsDraining => drain.State is not null;
 
     public Task<StartedExecution> StartAsync(Caller caller, ExecutionRequest request, CancellationToken cancellationToken) =>
         AuditedAsync(caller, "start", request.ExecutionId.Value, () =>
@@ -55,6 +60,38 @@ internal sealed class Operations(ExecutorSet executors, LiveSettings settings, A
             await executors.CleanupAsync(executor, cancellationToken);
             return true;
         });
+
+    /// <summary>Takes no new executions from now on; then waits until nothing runs any more, or for as long as is said.</summary>
+    public async Task<DrainProgress> DrainAsync(Caller caller, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        await AuditedAsync(caller, "drain", null, () =>
+        {
+            drain.Begin(caller.Name);
+            return Task.FromResult(true);
+        });
+        if (wait > TimeSpan.Zero)
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            deadline.CancelAfter(wait < LongestWait ? wait : LongestWait);
+            await executors.WaitUntilIdleAsync(deadline.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return await GetDrainAsync(cancellationToken);
+    }
+
+    public async Task<DrainProgress> UndoDrainAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        await AuditedAsync(caller, "undo drain", null, () =>
+        {
+            drain.Undo();
+            return Task.FromResult(true);
+        });
+        return await GetDrainAsync(cancellationToken);
+    }
+
+    public async Task<DrainProgress> GetDrainAsync(CancellationToken cancellationToken) =>
+        new(drain.State, await executors.CountActiveAsync(cancellationToken));
 
     public Task<IExecSession> ExecAsync(Caller caller, ExecutionId id, ExecRequest request, CancellationToken cancellationToken) =>
         AuditedAsync(caller, "exec", id.Value, async () => await (await executors.FindAsync(id, cancellationToken)).ExecAsync(id, request, cancellationToken));

@@ -24,6 +24,7 @@ internal static class ClientCommands
         StatsCommand.Create(),
         ClientCommand.CreateForEach("rm", "Forgets executions, with everything they left; those that still run are killed first.", [], (_, executor, id, token) => executor.RemoveAsync(id, RemoveTime, token)),
         CreateCleanup(),
+        DrainCommand.Create(),
     ];
 
     private static Command CreateStart(IReadOnlyList<string> command)

@@ -4,9 +4,11 @@ using Ergon.Json;
 namespace Ergon.Daemon.Executors;
 
 /// <summary>The executors of a daemon as one: the type of a request's engine spec chooses, and an id belongs to one execution of all of them.</summary>
-internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors) : IAsyncDisposable
+internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors, Drain drain) : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<ExecutionId, byte> _starting = new();
+    private static readonly ListRequest NotEnded = new() { Statuses = [ExecutionStatus.Pending, ExecutionStatus.Running, ExecutionStatus.Paused] };
+
+    private readonly ConcurrentDictionary<ExecutionId, TaskCompletionSource> _starting = new();
 
     public IReadOnlyList<ManagedExecutor> All => executors;
 
@@ -16,9 +18,11 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors) : IA
     {
         var executor = await Named(request.EngineSpec.Type, request.ExecutionId).GetAsync(cancellationToken);
         var id = request.ExecutionId;
-        if (!_starting.TryAdd(id, 0)) throw new ExecutorException(ErrorCode.ExecutionAlreadyStarted, $"Execution '{id}' is being started. Use a new execution id.", id);
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_starting.TryAdd(id, started)) throw new ExecutorException(ErrorCode.ExecutionAlreadyStarted, $"Execution '{id}' is being started. Use a new execution id.", id);
         try
         {
+            ThrowIfDrained(id);
             foreach (var other in executors)
                 if (other.Executor != executor && other.MayKnow(id)) throw await AlreadyKnownAsync(other, id);
             var (_, result) = await executor.StartAndGetResultAsync(request, cancellationToken);
@@ -27,6 +31,7 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors) : IA
         finally
         {
             _starting.TryRemove(id, out _);
+            started.TrySetResult();
         }
     }
 
@@ -58,6 +63,21 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors) : IA
         return infos;
     }
 
+    /// <summary>How many executions have not ended.</summary>
+    public async Task<int> CountActiveAsync(CancellationToken cancellationToken) => (await ListAsync(NotEnded, null, cancellationToken)).Count;
+
+    /// <summary>Completes when no execution is being started, runs, or is paused.</summary>
+    public async Task WaitUntilIdleAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            List<Task> ends = [.. _starting.Values.Select(s => s.Task)];
+            foreach (var executor in executors.Select(e => e.Executor)) ends.AddRange((await executor.ListAsync(NotEnded, cancellationToken)).Select(i => executor.EndOf(i.ExecutionId)));
+            if (ends.Count == 0) return;
+            await Task.WhenAll(ends).WaitAsync(cancellationToken);
+        }
+    }
+
     /// <summary>Removes everything of all executors, or of one.</summary>
     public async Task CleanupAsync(string? executor, CancellationToken cancellationToken)
     {
@@ -66,6 +86,16 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors) : IA
     }
 
     public async ValueTask DisposeAsync() => await Task.WhenAll(executors.Select(e => e.DisposeAsync().AsTask()));
+
+    // Who repeats a start learns what became of it.
+    private void ThrowIfDrained(ExecutionId id)
+    {
+        if (drain.State is not { } state || executors.Any(e => e.MayKnow(id))) return;
+        throw new ExecutorException(
+            ErrorCode.ResourcesUnavailable,
+            $"This daemon is being drained since {state.Since:u}, as {state.By} asked for, and takes no new executions. Use another one, or undo it with 'ergon drain --undo'.",
+            id);
+    }
 
     private static async Task<ExecutorException> AlreadyKnownAsync(ManagedExecutor other, ExecutionId id)
     {

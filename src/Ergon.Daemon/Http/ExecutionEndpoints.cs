@@ -135,12 +135,6 @@ internal sealed class ExecutionEndpoints(Operations operations)
     public async Task FingerprintAsync(HttpCall call) =>
         await call.WriteAsync(ErgonJson.SerializeFingerprint(await operations.FingerprintAsync(call.Context.GetRouteValue("name") as string ?? "", call.Token)));
 
-    public async Task CleanupAsync(HttpCall call)
-    {
-        await operations.CleanupAsync(call.Caller, call.Text("executor"), call.Token);
-        call.WriteNothing();
-    }
-
     private static bool IsGo(HttpCall call)
     {
         var encoding = call.Text("encoding");

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Ergon.Daemon.Http;
 
 /// <summary>The contract over HTTP and JSON: the same names, the same errors.</summary>
-internal sealed class HttpApi(Operations operations, ExecutionEndpoints executions, StreamEndpoints streams, ILogger logger)
+internal sealed class HttpApi(Operations operations, ExecutionEndpoints executions, StreamEndpoints streams, AdminEndpoints admin, ILogger logger)
 {
     /// <summary>Every route of the interface, with its method; <c>openapi.json</c> describes the same.</summary>
     public IReadOnlyList<(string Method, string Path, Func<HttpCall, Task> Act)> Routes =>
@@ -32,7 +32,10 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
         ("GET", "/v1/caller", WriteCallerAsync),
         ("GET", "/v1/executors", executions.ListExecutorsAsync),
         ("GET", "/v1/executors/{name}", executions.FingerprintAsync),
-        ("POST", "/v1/cleanup", executions.CleanupAsync),
+        ("POST", "/v1/cleanup", admin.CleanupAsync),
+        ("GET", "/v1/drain", admin.GetDrainAsync),
+        ("POST", "/v1/drain", admin.DrainAsync),
+        ("DELETE", "/v1/drain", admin.UndoDrainAsync),
     ];
 
     public void Map(IEndpointRouteBuilder endpoints)
@@ -93,8 +96,9 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
     private static Task WriteLivezAsync(HttpCall call) => call.WriteAsync("{\"status\":\"alive\"}"u8.ToArray());
 
     // Ready for some jobs is ready: which executors are not is said by /v1/executors.
-    private Task WriteReadyzAsync(HttpCall call) => operations.Executors.All.Any(e => e.Ready) && !operations.Stopping.IsCancellationRequested
-        ? call.WriteAsync("{\"status\":\"ready\"}"u8.ToArray())
+    private Task WriteReadyzAsync(HttpCall call) =>
+        operations.IsDraining ? call.WriteAsync("{\"status\":\"draining\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable)
+        : operations.Executors.All.Any(e => e.Ready) && !operations.Stopping.IsCancellationRequested ? call.WriteAsync("{\"status\":\"ready\"}"u8.ToArray())
         : call.WriteAsync("{\"status\":\"not ready\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable);
 
     // So that a client need not try what it may not do.

@@ -54,6 +54,20 @@ internal static class Payloads
         json.WriteEndObject();
     });
 
+    public static byte[] Drain(DrainProgress progress) => Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteBoolean("draining", progress.State is not null);
+        if (progress.State is { } state)
+        {
+            json.WriteString("since", state.Since);
+            json.WriteString("by", state.By);
+        }
+
+        json.WriteNumber("active", progress.Active);
+        json.WriteEndObject();
+    });
+
     public static byte[] Caller(Caller caller) => Write(json =>
     {
         json.WriteStartObject();

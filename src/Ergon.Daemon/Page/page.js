@@ -71,6 +71,12 @@ async function loadExecutors() {
   chosen.replaceChildren(new Option('all', ''), ...executors.map(e => new Option(e.name, e.name, false, e.name === chosen.value)));
 }
 
+async function loadDrain() {
+  const { draining, since, by, active } = await get('/v1/drain');
+  element('drain').textContent = draining ? `New executions are refused since ${new Date(since).toLocaleString()}, as ${by} asked for; ${active} have not ended.` : '';
+  element('drain').hidden = !draining;
+}
+
 async function loadAll() {
   executions.clear();
   let token = '';
@@ -107,7 +113,7 @@ async function watch() {
       const stream = events('/v1/events');
       // The first event is asked for before the list is, so that nothing falls between the two.
       let next = stream.next();
-      await Promise.all([loadAll(), loadExecutors()]);
+      await Promise.all([loadAll(), loadExecutors(), loadDrain()]);
       element('connection').textContent = 'Live';
       element('problem').hidden = true;
       route();

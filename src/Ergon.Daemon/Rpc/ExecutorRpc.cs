@@ -83,6 +83,18 @@ internal sealed partial class ExecutorRpc(Operations operations, DaemonIdentity 
         return new P.CleanupResponse();
     }
 
+    public override async Task<P.DrainStatus> Drain(P.DrainRequest request, ServerCallContext context)
+    {
+        using var ending = LinkToStop(context);
+        var progress = request.Undo
+            ? await operations.UndoDrainAsync(CallerOf(context), ending.Token)
+            : await operations.DrainAsync(CallerOf(context), request.Wait?.FromWire() ?? TimeSpan.Zero, ending.Token);
+        return progress.ToWire();
+    }
+
+    public override async Task<P.DrainStatus> GetDrain(P.GetDrainRequest request, ServerCallContext context) =>
+        (await operations.GetDrainAsync(context.CancellationToken)).ToWire();
+
     public override async Task<P.FingerprintResponse> Fingerprint(P.FingerprintRequest request, ServerCallContext context) =>
         new() { Fingerprint = (await operations.FingerprintAsync(request.Executor, context.CancellationToken)).ToWire() };
 

@@ -77,7 +77,7 @@ internal static class CallScopes
     // A method that is not named here changes something, for all that is known.
     private static Scopes OfRpc(ReadOnlySpan<char> method) => method switch
     {
-        "Wait" or "GetLogStream" or "GetStatus" or "WaitForStatus" or "List" or "GetStats" or "Watch" or "Fingerprint" or "ListExecutors" => Scopes.Read,
+        "Wait" or "GetLogStream" or "GetStatus" or "WaitForStatus" or "List" or "GetStats" or "Watch" or "Fingerprint" or "ListExecutors" or "GetDrain" => Scopes.Read,
         "Start" or "Run" or "Cancel" or "Pause" or "Resume" or "Signal" or "Exec" or "Remove" => Scopes.Run,
         _ => Scopes.Admin,
     };

@@ -106,7 +106,7 @@ public sealed class HttpTests : IAsyncLifetime
         document.GetProperty("openapi").GetString().Should().Be("3.1.0");
         var described = document.GetProperty("paths").EnumerateObject()
             .SelectMany(path => path.Value.EnumerateObject().Select(method => $"{method.Name.ToUpperInvariant()} {path.Name}"));
-        var http = new Http.HttpApi(null!, new Http.ExecutionEndpoints(null!), new Http.StreamEndpoints(null!, null!), null!);
+        var http = new Http.HttpApi(null!, new Http.ExecutionEndpoints(null!), new Http.StreamEndpoints(null!, null!), new Http.AdminEndpoints(null!), null!);
         described.Should().BeEquivalentTo(http.Routes.Select(r => $"{r.Method} {r.Path}"));
         (await _daemon.Http.GetStringAsync("/reference", Token)).Should().Contain("/openapi/v1.json");
     }

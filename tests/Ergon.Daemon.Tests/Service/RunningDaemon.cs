@@ -9,13 +9,15 @@ namespace Ergon.Daemon.Tests.Service;
 internal sealed class RunningDaemon : IAsyncDisposable
 {
     private readonly string _directory;
-    private readonly ErgonDaemon _daemon;
+    private readonly DaemonOptions _options;
 
-    private RunningDaemon(string directory, ErgonDaemon daemon)
+    private RunningDaemon(string directory, DaemonOptions options, ErgonDaemon daemon)
     {
-        (_directory, _daemon) = (directory, daemon);
+        (_directory, _options, Daemon) = (directory, options, daemon);
         Http = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, token) => ConnectAsync(token) }) { BaseAddress = new Uri("http://daemon") };
     }
+
+    public ErgonDaemon Daemon { get; private set; }
 
     public HttpClient Http { get; }
 
@@ -33,7 +35,15 @@ internal sealed class RunningDaemon : IAsyncDisposable
             Executors = ["process"],
             OnShutdown = DisposeBehavior.Cancel,
         };
-        return new RunningDaemon(directory, await ErgonDaemon.StartAsync(change is null ? options : change(options), cancellationToken: TestContext.Current.CancellationToken));
+        if (change is not null) options = change(options);
+        return new RunningDaemon(directory, options, await ErgonDaemon.StartAsync(options, cancellationToken: TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Stops it, and starts it again.</summary>
+    public async Task RestartAsync()
+    {
+        await Daemon.DisposeAsync();
+        Daemon = await ErgonDaemon.StartAsync(_options, cancellationToken: TestContext.Current.CancellationToken);
     }
 
     /// <summary>The JSON of a request that runs a shell script.</summary>
@@ -53,7 +63,7 @@ internal sealed class RunningDaemon : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
-        await _daemon.DisposeAsync();
+        await Daemon.DisposeAsync();
         Directory.Delete(_directory, recursive: true);
     }
 

@@ -1,0 +1,48 @@
+namespace Ergon.Cli.Tests;
+
+/// <summary>The commands of a daemon's operator, before a daemon.</summary>
+public sealed class OperationTests : IAsyncLifetime
+{
+    private readonly ScratchDirectory _directory = new();
+    private RunningErgon _daemon = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _daemon = new ErgonCommand("serve", "--socket", Socket, "--data", Path.Combine(_directory.FullPath, "data"), "--config", Settings, "--set", "executors=process").Start();
+        await _daemon.ReadUntilAsync("Listening");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _daemon.Send(Signal.Terminate);
+        await _daemon.WaitAsync();
+        await _daemon.DisposeAsync();
+        _directory.Dispose();
+    }
+
+    [Fact]
+    public async Task A_node_is_drained_before_it_is_left()
+    {
+        var id = (await RunAsync("start", "--executor", "process", "--", "sleep", "1000")).Text.Trim();
+        var late = await RunAsync("drain", "--timeout", "50ms");
+        late.ExitCode.Should().Be(124);
+        late.Error.Should().Contain("1 have not ended in time");
+
+        var refused = await RunAsync("start", "--executor", "process", "--", "true");
+        refused.ExitCode.Should().Be(125);
+        refused.Error.Should().Contain("drained");
+        var drained = RunAsync("drain");
+        await RunAsync("cancel", id);
+        (await drained).ExitCode.Should().Be(0);
+
+        (await RunAsync("drain", "--undo")).ExitCode.Should().Be(0);
+        (await RunAsync("run", "--executor", "process", "--", "true")).ExitCode.Should().Be(0);
+        (await RunAsync("cleanup")).ExitCode.Should().Be(0);
+    }
+
+    private string Socket => Path.Combine(_directory.FullPath, "ergon.sock");
+
+    private string Settings => File.Exists(Path.Combine(_directory.FullPath, "daemon.json")) ? Path.Combine(_directory.FullPath, "daemon.json") : _directory.Write("daemon.json", "{}");
+
+    private Task<Outcome> RunAsync(params string[] arguments) => new ErgonCommand(arguments).With("ERGON_HOST", $"unix://{Socket}").RunAsync();
+}
