@@ -52,7 +52,8 @@ internal static class ServeCommand
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        await using var daemon = await ErgonDaemon.StartAsync(settings.Read(), loggers);
+        await using var daemon = await ErgonDaemon.StartFromAsync(settings, loggers);
+        using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload);
         ServiceNotification.Ready();
         await stop.Task;
         ServiceNotification.Stopping();
@@ -62,6 +63,22 @@ internal static class ServeCommand
         {
             context.Cancel = true;
             stop.TrySetResult();
+        }
+
+        void Reload(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            ServiceNotification.Reloading();
+            try
+            {
+                daemon.Reload();
+            }
+            catch (ExecutorException)
+            {
+                // Said in the log: the former settings hold.
+            }
+
+            ServiceNotification.Ready();
         }
     }
 

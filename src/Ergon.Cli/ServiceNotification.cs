@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
@@ -10,6 +12,9 @@ internal static class ServiceNotification
 
     /// <summary>Calls are taken from now on.</summary>
     public static void Ready() => Send("READY=1");
+
+    /// <summary>The settings are read again; <see cref="Ready"/> tells when that is done.</summary>
+    public static void Reloading() => Send(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
 
     /// <summary>No calls are taken any more.</summary>
     public static void Stopping() => Send("STOPPING=1");

@@ -36,6 +36,14 @@ public sealed partial class RemoteExecutor
     public async Task<DaemonDrain> GetDrainAsync(CancellationToken cancellationToken = default) =>
         Read(await AskAsync(o => _client.GetDrainAsync(new P.GetDrainRequest(), o), cancellationToken));
 
+    /// <summary>Has the daemon read its settings again and take all of those that can be changed while it runs, or none when one is wrong.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/>; <see cref="ErrorCode.InvalidRequest"/> with everything that is wrong.</exception>
+    public async Task<DaemonReload> ReloadAsync(CancellationToken cancellationToken = default)
+    {
+        var response = await AskAsync(o => _client.ReloadAsync(new P.ReloadRequest(), o), cancellationToken);
+        return new DaemonReload([.. response.Changed], [.. response.NeedRestart]);
+    }
+
     private static DaemonDrain Read(P.DrainStatus status) => new(status.Since?.FromWire(), status.By.Length > 0 ? status.By : null, status.Active);
 }
 
@@ -44,3 +52,8 @@ public sealed partial class RemoteExecutor
 /// <param name="By">Who asked for that, as the audit log names callers.</param>
 /// <param name="Active">How many executions have not ended.</param>
 public sealed record DaemonDrain(DateTimeOffset? Since, string? By, int Active);
+
+/// <summary>What came of settings that a daemon read again.</summary>
+/// <param name="Changed">The settings that are others than before, and hold from now on.</param>
+/// <param name="NeedRestart">Those that are others than before and hold only after a restart.</param>
+public sealed record DaemonReload(IReadOnlyList<string> Changed, IReadOnlyList<string> NeedRestart);

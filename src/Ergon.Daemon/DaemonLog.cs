@@ -17,6 +17,12 @@ internal static partial class DaemonLog
     [LoggerMessage(5, LogLevel.Warning, "New executions are refused: drained since {Since:u}, as {Caller} asked for")]
     public static partial void Draining(ILogger logger, DateTimeOffset since, string caller);
 
+    [LoggerMessage(6, LogLevel.Information, "The settings were read again. Changed: {Changed}. Changed after a restart only: {NeedRestart}")]
+    public static partial void Reloaded(ILogger logger, string changed, string needRestart);
+
+    [LoggerMessage(7, LogLevel.Error, "The settings were read again and not taken, the former ones hold: {Problems}")]
+    public static partial void ReloadFailed(ILogger logger, string problems);
+
     [LoggerMessage(4, LogLevel.Error, "The call {Method} failed in a way that it should not have")]
     public static partial void CallFailed(ILogger logger, string method, Exception error);
 }

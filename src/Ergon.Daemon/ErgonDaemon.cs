@@ -20,7 +20,7 @@ public sealed class ErgonDaemon : IAsyncDisposable
 
     private readonly DaemonOptions _options;
     private readonly LiveSettings _settings;
-    private readonly AdmissionControl _admission;
+    private readonly SettingsReload _reload;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly SqliteExecutionStore _store;
@@ -31,18 +31,19 @@ public sealed class ErgonDaemon : IAsyncDisposable
     private readonly WebApplication _application;
     private int _disposed;
 
-    private ErgonDaemon(ActiveSettings settings, DaemonDirectory data, SqliteExecutionStore store, ILoggerFactory loggerFactory, TimeProvider time)
+    private ErgonDaemon(ActiveSettings settings, Func<DaemonOptions>? read, DaemonDirectory data, SqliteExecutionStore store, ILoggerFactory loggerFactory, TimeProvider time)
     {
         var options = _options = settings.Options;
         _settings = new LiveSettings(settings);
-        _admission = new AdmissionControl(options.Limits);
+        var admission = new AdmissionControl(options.Limits);
         _logger = loggerFactory.CreateLogger<ErgonDaemon>();
         _store = store;
         _drain = Drain.Open(data.DrainPath, time);
-        _executors = new ExecutorSet(data.CreateExecutors(options, store, _admission, loggerFactory, _logger, time), _drain);
+        _executors = new ExecutorSet(data.CreateExecutors(options, store, admission, loggerFactory, _logger, time), _drain);
+        _reload = new SettingsReload(read, _settings, _executors, admission, _logger);
         _audit = new AuditLog(data.AuditPath, time);
         _socket = options.SocketPath is { } path ? PrivateSocket.Bind(path) : null;
-        var operations = new Operations(_executors, _settings, _drain, _audit, _stopping.Token);
+        var operations = new Operations(_executors, _settings, _drain, _reload, _audit, _stopping.Token);
         var identity = new DaemonIdentity(data.Id);
         var http = new HttpApi(operations, new ExecutionEndpoints(operations), new StreamEndpoints(operations, identity), new AdminEndpoints(operations), _logger);
         _application = ServiceHost.Build(_settings, _socket, operations, identity, http, _audit, loggerFactory, time);
@@ -53,8 +54,28 @@ public sealed class ErgonDaemon : IAsyncDisposable
     /// <see cref="ErrorCode.StorageFailed"/>: the data directory or the socket cannot be used; <see cref="ErrorCode.NotSupported"/>: an executor
     /// is not known here; <see cref="ErrorCode.InvalidRequest"/> with everything that is wrong with the options.
     /// </exception>
-    public static async Task<ErgonDaemon> StartAsync(
-        DaemonOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+    public static Task<ErgonDaemon> StartAsync(
+        DaemonOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default) =>
+        StartAsync(options, read: null, loggerFactory, timeProvider, cancellationToken);
+
+    /// <summary>Starts a daemon with settings that are read now, and again whenever it is asked to.</summary>
+    /// <exception cref="ExecutorException">As <see cref="StartAsync(DaemonOptions, ILoggerFactory?, TimeProvider?, CancellationToken)"/>.</exception>
+    public static Task<ErgonDaemon> StartFromAsync(
+        DaemonSettings settings, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default) =>
+        StartAsync(settings.Read(), settings.Read, loggerFactory, timeProvider, cancellationToken);
+
+    /// <summary>Reads the settings again and takes all of those that can be changed while it runs, or none when one is wrong.</summary>
+    /// <exception cref="ExecutorException">
+    /// <see cref="ErrorCode.InvalidRequest"/> with everything that is wrong; <see cref="ErrorCode.NotSupported"/>: it was started with options.
+    /// </exception>
+    public SettingsChange Reload() => _reload.Reload();
+
+    /// <summary>Takes all of these options that can be changed while it runs, or none when one is wrong.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.InvalidRequest"/> with everything that is wrong.</exception>
+    public SettingsChange Change(DaemonOptions options) => _reload.Change(options);
+
+    private static async Task<ErgonDaemon> StartAsync(
+        DaemonOptions options, Func<DaemonOptions>? read, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, CancellationToken cancellationToken)
     {
         loggerFactory ??= NullLoggerFactory.Instance;
         timeProvider ??= TimeProvider.System;
@@ -64,7 +85,7 @@ public sealed class ErgonDaemon : IAsyncDisposable
         ErgonDaemon daemon;
         try
         {
-            daemon = new ErgonDaemon(settings, data, store, loggerFactory, timeProvider);
+            daemon = new ErgonDaemon(settings, read, data, store, loggerFactory, timeProvider);
         }
         catch
         {

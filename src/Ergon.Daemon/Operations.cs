@@ -6,7 +6,7 @@ using Ergon.Logs;
 namespace Ergon.Daemon;
 
 /// <summary>What a daemon does, for whichever interface asks for it: finds the executor, and takes down who changed what.</summary>
-internal sealed class Operations(ExecutorSet executors, LiveSettings settings, Drain drain, AuditLog audit, CancellationToken stopping)
+internal sealed class Operations(ExecutorSet executors, LiveSettings settings, Drain drain, SettingsReload reload, AuditLog audit, CancellationToken stopping)
 {
     public const int MaxPage = 1000;
 
@@ -92,6 +92,8 @@ internal sealed class Operations(ExecutorSet executors, LiveSettings settings, D
 
     public async Task<DrainProgress> GetDrainAsync(CancellationToken cancellationToken) =>
         new(drain.State, await executors.CountActiveAsync(cancellationToken));
+
+    public Task<SettingsChange> ReloadAsync(Caller caller) => AuditedAsync(caller, "reload", null, () => Task.Run(reload.Reload));
 
     public Task<IExecSession> ExecAsync(Caller caller, ExecutionId id, ExecRequest request, CancellationToken cancellationToken) =>
         AuditedAsync(caller, "exec", id.Value, async () => await (await executors.FindAsync(id, cancellationToken)).ExecAsync(id, request, cancellationToken));

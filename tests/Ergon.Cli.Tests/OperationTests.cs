@@ -40,6 +40,22 @@ public sealed class OperationTests : IAsyncLifetime
         (await RunAsync("cleanup")).ExitCode.Should().Be(0);
     }
 
+    [Fact]
+    public async Task Settings_are_read_again_all_of_them_or_none()
+    {
+        await File.WriteAllTextAsync(Settings, """{ "policy": { "engines": ["docker"] }, "on_shutdown": "cancel" }""", TestContext.Current.CancellationToken);
+        var reload = await RunAsync("reload");
+        reload.ExitCode.Should().Be(0, reload.Error);
+        reload.Text.Should().Be("changed: policy.engines\nneeds a restart: on_shutdown\n");
+        (await RunAsync("run", "--executor", "process", "--", "true")).Error.Should().Contain("policy");
+
+        await File.WriteAllTextAsync(Settings, """{ "policy": { "engines": ["proces"] }, "persist_logs": "soon" }""", TestContext.Current.CancellationToken);
+        var failed = await RunAsync("reload");
+        failed.ExitCode.Should().Be(125);
+        failed.Error.Should().Contain("- persist_logs: is \"soon\"").And.Contain("the former ones hold");
+        (await RunAsync("run", "--executor", "process", "--", "true")).Error.Should().Contain("policy");
+    }
+
     private string Socket => Path.Combine(_directory.FullPath, "ergon.sock");
 
     private string Settings => File.Exists(Path.Combine(_directory.FullPath, "daemon.json")) ? Path.Combine(_directory.FullPath, "daemon.json") : _directory.Write("daemon.json", "{}");

@@ -23,6 +23,9 @@ public sealed class ServeTests : IDisposable
         (await ReceiveAsync(manager)).Should().Be("READY=1");
         var ran = await new ErgonCommand("run", "--executor", "process", "--", "echo", "hello").With("ERGON_HOST", $"unix://{SocketPath}").RunAsync();
         (ran.ExitCode, ran.Text).Should().Be((0, "hello\n"));
+        daemon.Send(Signal.Hangup);
+        (await ReceiveAsync(manager)).Should().MatchRegex("^RELOADING=1\nMONOTONIC_USEC=[0-9]+$");
+        (await ReceiveAsync(manager)).Should().Be("READY=1");
         daemon.Send(Signal.Terminate);
         (await ReceiveAsync(manager)).Should().Be("STOPPING=1");
         (await daemon.WaitAsync()).ExitCode.Should().Be(0);

@@ -25,6 +25,7 @@ internal static class ClientCommands
         ClientCommand.CreateForEach("rm", "Forgets executions, with everything they left; those that still run are killed first.", [], (_, executor, id, token) => executor.RemoveAsync(id, RemoveTime, token)),
         CreateCleanup(),
         DrainCommand.Create(),
+        ClientCommand.Create("reload", "Has the daemon read its settings again: all of them, or none when one is wrong.", [], ReloadAsync),
     ];
 
     private static Command CreateStart(IReadOnlyList<string> command)
@@ -59,6 +60,22 @@ internal static class ClientCommands
         var id = await ClientCommand.ResolveAsync(executor, parsed.GetRequiredValue(ClientCommand.Id), cancellationToken);
         await PrintAsync(ErgonJson.SerializeInfo(await executor.GetStatusAsync(id, cancellationToken)));
         return 0;
+    }
+
+    private static async Task<int> ReloadAsync(ParseResult parsed, RemoteExecutor executor, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var reload = await executor.ReloadAsync(cancellationToken);
+            foreach (var name in reload.Changed) Console.WriteLine($"changed: {name}");
+            foreach (var name in reload.NeedRestart) Console.WriteLine($"needs a restart: {name}");
+            return 0;
+        }
+        catch (ExecutorException e) when (e.Problems.Count > 0)
+        {
+            await Console.Error.WriteLineAsync($"ergon: The settings were not taken, the former ones hold:{string.Concat(e.Problems.Select(p => $"\n  - {p}"))}");
+            return ExitCodes.ErgonFailed;
+        }
     }
 
     private static Command CreateSignal()

@@ -14,6 +14,8 @@ internal sealed class AdminEndpoints(Operations operations)
 
     public async Task GetDrainAsync(HttpCall call) => await call.WriteAsync(Payloads.Drain(await operations.GetDrainAsync(call.Token)));
 
+    public async Task ReloadAsync(HttpCall call) => await call.WriteAsync(Payloads.SettingsChange(await operations.ReloadAsync(call.Caller)));
+
     public async Task CleanupAsync(HttpCall call)
     {
         await operations.CleanupAsync(call.Caller, call.Text("executor"), call.Token);

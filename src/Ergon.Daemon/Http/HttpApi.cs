@@ -33,6 +33,7 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
         ("GET", "/v1/executors", executions.ListExecutorsAsync),
         ("GET", "/v1/executors/{name}", executions.FingerprintAsync),
         ("POST", "/v1/cleanup", admin.CleanupAsync),
+        ("POST", "/v1/reload", admin.ReloadAsync),
         ("GET", "/v1/drain", admin.GetDrainAsync),
         ("POST", "/v1/drain", admin.DrainAsync),
         ("DELETE", "/v1/drain", admin.UndoDrainAsync),

@@ -68,6 +68,14 @@ internal static class Payloads
         json.WriteEndObject();
     });
 
+    public static byte[] SettingsChange(SettingsChange change) => Write(json =>
+    {
+        json.WriteStartObject();
+        WriteTexts(json, "changed", change.Changed);
+        WriteTexts(json, "need_restart", change.NeedRestart);
+        json.WriteEndObject();
+    });
+
     public static byte[] Caller(Caller caller) => Write(json =>
     {
         json.WriteStartObject();
@@ -97,6 +105,13 @@ internal static class Payloads
         json.WriteBoolean("truncated", truncated);
         json.WriteEndObject();
     });
+
+    private static void WriteTexts(Utf8JsonWriter json, string name, IReadOnlyList<string> texts)
+    {
+        json.WriteStartArray(name);
+        foreach (var text in texts) json.WriteStringValue(text);
+        json.WriteEndArray();
+    }
 
     // As text, and beside it in base64 when the text does not say which bytes they were.
     private static void WriteBytes(Utf8JsonWriter json, string name, ReadOnlySpan<byte> bytes)

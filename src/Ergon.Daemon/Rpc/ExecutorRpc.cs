@@ -95,6 +95,12 @@ internal sealed partial class ExecutorRpc(Operations operations, DaemonIdentity 
     public override async Task<P.DrainStatus> GetDrain(P.GetDrainRequest request, ServerCallContext context) =>
         (await operations.GetDrainAsync(context.CancellationToken)).ToWire();
 
+    public override async Task<P.ReloadResponse> Reload(P.ReloadRequest request, ServerCallContext context)
+    {
+        var change = await operations.ReloadAsync(CallerOf(context));
+        return new P.ReloadResponse { Changed = { change.Changed }, NeedRestart = { change.NeedRestart } };
+    }
+
     public override async Task<P.FingerprintResponse> Fingerprint(P.FingerprintRequest request, ServerCallContext context) =>
         new() { Fingerprint = (await operations.FingerprintAsync(request.Executor, context.CancellationToken)).ToWire() };
 

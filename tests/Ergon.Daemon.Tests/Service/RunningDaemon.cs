@@ -46,6 +46,17 @@ internal sealed class RunningDaemon : IAsyncDisposable
         Daemon = await ErgonDaemon.StartAsync(_options, cancellationToken: TestContext.Current.CancellationToken);
     }
 
+    /// <summary>Changes the settings that it was started with.</summary>
+    public SettingsChange Change(Func<DaemonOptions, DaemonOptions> change) => Daemon.Change(change(_options));
+
+    /// <summary>Waits for what nothing tells of.</summary>
+    public async Task EventuallyAsync(Func<Task<bool>> holds)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(TimeSpan.FromSeconds(30));
+        while (!await holds()) await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, deadline.Token);
+    }
+
     /// <summary>The JSON of a request that runs a shell script.</summary>
     public static string Script(string id, string script, string rest = "") =>
         $$$"""{"job_id":"http","execution_id":"{{{id}}}","engine_spec":{"type":"process","params":{"cmd":["/bin/sh","-c",{{{JsonSerializer.Serialize(script)}}}]}}{{{rest}}}}""";
