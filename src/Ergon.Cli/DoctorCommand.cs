@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Ergon.Cli.Client;
+using Ergon.Client;
 using Spectre.Console;
 
 namespace Ergon.Cli;
@@ -6,18 +8,42 @@ namespace Ergon.Cli;
 /// <summary><c>ergon doctor</c>: tells which executors work here, and what to do about those that do not.</summary>
 internal static class DoctorCommand
 {
+    private static readonly TimeSpan ReconnectTime = TimeSpan.FromSeconds(5);
+
     public static Command Create()
     {
         var json = new Option<bool>("--json") { Description = "Print the fingerprints as JSON." };
-        var command = new Command("doctor", "Tells which executors work here, and what to do about those that do not. Ends with 0 when at least one works.") { json };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetValue(json)));
+        var command = new Command("doctor", "Tells which executors work here, or at the daemon, and what to do about those that do not. Ends with 0 when at least one works.") { json, DaemonChoice.Host };
+        command.SetAction((parsed, token) => GuardedAsync(parsed, parsed.GetValue(json), token));
         return command;
     }
 
-    private static async Task<int> RunAsync(bool json)
+    private static async Task<int> GuardedAsync(ParseResult parsed, bool json, CancellationToken cancellationToken)
     {
-        var fingerprints = await Task.WhenAll(Executors.Names.Select(FingerprintAsync));
-        if (json) await PrintJsonAsync(fingerprints);
+        try
+        {
+            var daemon = DaemonChoice.Configured(parsed);
+            return Print(daemon is null ? await Task.WhenAll(Executors.Names.Select(FingerprintAsync)) : await FingerprintDaemonAsync(daemon, cancellationToken), json);
+        }
+        catch (ExecutorException e)
+        {
+            await Console.Error.WriteLineAsync($"ergon: {e.Message}");
+            return ExitCodes.ErgonFailed;
+        }
+    }
+
+    private static async Task<ExecutorFingerprint[]> FingerprintDaemonAsync(RemoteExecutorOptions options, CancellationToken cancellationToken)
+    {
+        await using var daemon = new RemoteExecutor(options with { ReconnectTimeout = ReconnectTime });
+        var drain = await daemon.GetDrainAsync(cancellationToken);
+        if (drain.Since is { } since) await Console.Error.WriteLineAsync($"ergon: The daemon at {options.Address} takes no new executions since {since:u}, as {drain.By} asked for.");
+        var executors = await daemon.ListExecutorsAsync(cancellationToken);
+        return await Task.WhenAll(executors.Select(e => daemon.FingerprintOfAsync(e.Name, cancellationToken)));
+    }
+
+    private static int Print(ExecutorFingerprint[] fingerprints, bool json)
+    {
+        if (json) PrintJson(fingerprints);
         else if (Console.IsOutputRedirected) PrintLines(fingerprints);
         else PrintTable(fingerprints);
         return fingerprints.Any(f => f.Available) ? 0 : 1;
@@ -29,18 +55,17 @@ internal static class DoctorCommand
         return await executor.FingerprintAsync();
     }
 
-    private static async Task PrintJsonAsync(ExecutorFingerprint[] fingerprints)
+    private static void PrintJson(ExecutorFingerprint[] fingerprints)
     {
-        await using var stdout = Console.OpenStandardOutput();
-        var separator = "["u8.ToArray();
-        foreach (var fingerprint in fingerprints)
+        using var bytes = new MemoryStream();
+        foreach (var (i, fingerprint) in fingerprints.Index())
         {
-            await stdout.WriteAsync(separator);
-            await stdout.WriteAsync(ErgonJson.SerializeFingerprint(fingerprint));
-            separator = ","u8.ToArray();
+            bytes.WriteByte((byte)(i == 0 ? '[' : ','));
+            bytes.Write(ErgonJson.SerializeFingerprint(fingerprint));
         }
 
-        await stdout.WriteAsync("]\n"u8.ToArray());
+        bytes.Write("]\n"u8);
+        StandardStream.Output.Write(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
     }
 
     private static void PrintLines(ExecutorFingerprint[] fingerprints)

@@ -20,7 +20,13 @@ internal sealed class Operations(ExecutorSet executors, LiveSettings settings, D
     /// <summary>Cancelled when the daemon is being stopped: streams and waits end then, and can be asked for again from the next one.</summary>
     public CancellationToken Stopping => stopping;
 
-    public bool IsDraining => drain.State is not null;
+    /// <summary>Whether the daemon can take new executions; being able to run some jobs is enough.</summary>
+    public async Task<Readiness> CheckReadinessAsync()
+    {
+        if (stopping.IsCancellationRequested) return Readiness.NotReady;
+        if (drain.State is not null) return Readiness.Draining;
+        return await executors.IsAnyServingAsync() ? Readiness.Ready : Readiness.NotReady;
+    }
 
     public Task<StartedExecution> StartAsync(Caller caller, ExecutionRequest request, CancellationToken cancellationToken) =>
         AuditedAsync(caller, "start", request.ExecutionId.Value, () =>
@@ -153,4 +159,17 @@ internal sealed class Operations(ExecutorSet executors, LiveSettings settings, D
             throw;
         }
     }
+}
+
+/// <summary>Whether a daemon can take new executions.</summary>
+internal enum Readiness
+{
+    /// <summary>It can.</summary>
+    Ready,
+
+    /// <summary>No backend does its part, or the daemon is being stopped.</summary>
+    NotReady,
+
+    /// <summary>It was told to take none.</summary>
+    Draining,
 }

@@ -5,7 +5,6 @@ using Ergon.Daemon.Security;
 using Ergon.Daemon.Settings;
 using Ergon.Daemon.Telemetry;
 using Grpc.Health.V1;
-using Grpc.HealthCheck;
 using Grpc.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -36,6 +35,7 @@ internal static class ServiceHost
         builder.Services.AddSingleton(loggerFactory);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(operations);
+        builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(identity);
         AddRpc(builder.Services);
         DaemonTelemetry.Add(builder.Services);
@@ -45,7 +45,7 @@ internal static class ServiceHost
         application.UseRouting();
         application.Use(next => new Gate(next, settings, audit).InvokeAsync);
         application.MapGrpcService<ExecutorRpc>();
-        application.MapGrpcService<HealthServiceImpl>();
+        application.MapGrpcService<HealthRpc>();
         application.MapGrpcService<ReflectionServiceImpl>();
         DaemonTelemetry.Map(application);
         http.Map(application);
@@ -60,10 +60,6 @@ internal static class ServiceHost
             options.MaxSendMessageSize = null;
             options.Interceptors.Add<CallErrors>();
         });
-        var health = new HealthServiceImpl();
-        health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
-        health.SetStatus(P.ExecutorService.Descriptor.FullName, HealthCheckResponse.Types.ServingStatus.Serving);
-        services.AddSingleton(health);
 
         // The descriptors are given by name: found by reflection they would not be there in a native file.
         services.AddSingleton(new ReflectionServiceImpl(P.ExecutorService.Descriptor, Health.Descriptor));

@@ -56,6 +56,17 @@ public sealed class OperationTests : IAsyncLifetime
         (await RunAsync("run", "--executor", "process", "--", "true")).Error.Should().Contain("policy");
     }
 
+    [Fact]
+    public async Task The_doctor_asks_the_daemon_that_is_in_use()
+    {
+        var healthy = await RunAsync("doctor");
+        healthy.ExitCode.Should().Be(0, healthy.Error);
+        healthy.Text.Should().Contain("process: works").And.NotContain("docker", "the daemon has no other executor");
+        await RunAsync("drain");
+        (await RunAsync("doctor")).Error.Should().Contain("takes no new executions since");
+        await RunAsync("drain", "--undo");
+    }
+
     private string Socket => Path.Combine(_directory.FullPath, "ergon.sock");
 
     private string Settings => File.Exists(Path.Combine(_directory.FullPath, "daemon.json")) ? Path.Combine(_directory.FullPath, "daemon.json") : _directory.Write("daemon.json", "{}");

@@ -75,6 +75,23 @@ public sealed class PageTests(PageFixture fixture)
     }
 
     [Fact]
+    public async Task A_daemon_that_is_drained_says_so_and_its_executors_health_is_shown()
+    {
+        Assert.SkipWhen(fixture.SkipReason is not null, fixture.SkipReason ?? "");
+        await fixture.Executor.DrainAsync(TimeSpan.Zero, Token);
+        try
+        {
+            var page = await fixture.OpenAsync(PageFixture.Viewer);
+            await Expect(page.Locator("#drain")).ToContainTextAsync("New executions are refused since");
+            await Expect(page.Locator("#executors li")).ToContainTextAsync("healthy");
+        }
+        finally
+        {
+            await fixture.Executor.UndoDrainAsync(Token);
+        }
+    }
+
+    [Fact]
     public async Task Filters_narrow_the_list()
     {
         var page = await fixture.OpenAsync(PageFixture.Viewer);

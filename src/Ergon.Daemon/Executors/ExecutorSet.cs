@@ -44,11 +44,21 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors, Drai
         throw new ExecutorException(ErrorCode.ExecutionNotFound, $"The daemon knows no execution '{id}'. It was never started here, or has been removed.", id);
     }
 
+    /// <summary>The executor of a name, if there is one.</summary>
+    public ManagedExecutor? Find(string name) => executors.FirstOrDefault(e => e.Name == name);
+
+    /// <summary>Whether one of the executors can take jobs; answers as soon as one says so.</summary>
+    public async Task<bool> IsAnyServingAsync()
+    {
+        await foreach (var report in Task.WhenEach(executors.Select(e => e.Health.CheckAsync())))
+            if ((await report).Serving) return true;
+        return false;
+    }
+
     /// <exception cref="ExecutorException"><see cref="ErrorCode.NotSupported"/>: there is none of that name.</exception>
     public ManagedExecutor Named(string name, ExecutionId? id = null)
     {
-        foreach (var executor in executors)
-            if (executor.Name == name) return executor;
+        if (Find(name) is { } executor) return executor;
         var names = executors.Select(e => e.Name).ToList();
         throw new ExecutorException([new RequestProblem("engine_spec.type", $"is '{Quoted.Clip(name)}', which this daemon does not have; {NearestName.Explain(name, names)}")], id);
     }

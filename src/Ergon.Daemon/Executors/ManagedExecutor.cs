@@ -26,11 +26,15 @@ internal sealed class ManagedExecutor : IAsyncDisposable
         _directory = Path.Combine(dataDirectory, executor.ExecutorId);
         _logger = logger;
         _time = time;
+        Health = new ExecutorHealth(this, time);
     }
 
     public Executor Executor { get; }
 
     public string Name => Executor.Name;
+
+    /// <summary>Whether its backend does its part.</summary>
+    public ExecutorHealth Health { get; }
 
     /// <summary>Whether it takes calls.</summary>
     public bool Ready { get; private set; }

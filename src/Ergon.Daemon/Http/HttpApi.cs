@@ -14,6 +14,7 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
     [
         ("GET", "/livez", WriteLivezAsync),
         ("GET", "/readyz", WriteReadyzAsync),
+        ("GET", "/readyz/{name}", WriteExecutorReadyzAsync),
         ("GET", "/openapi/v1.json", call => WriteResourceAsync(call, "openapi.json", "application/json")),
         ("GET", "/reference", call => WriteResourceAsync(call, "reference.html", "text/html; charset=utf-8")),
         ("POST", "/v1/executions", executions.StartAsync),
@@ -96,11 +97,22 @@ internal sealed class HttpApi(Operations operations, ExecutionEndpoints executio
 
     private static Task WriteLivezAsync(HttpCall call) => call.WriteAsync("{\"status\":\"alive\"}"u8.ToArray());
 
-    // Ready for some jobs is ready: which executors are not is said by /v1/executors.
-    private Task WriteReadyzAsync(HttpCall call) =>
-        operations.IsDraining ? call.WriteAsync("{\"status\":\"draining\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable)
-        : operations.Executors.All.Any(e => e.Ready) && !operations.Stopping.IsCancellationRequested ? call.WriteAsync("{\"status\":\"ready\"}"u8.ToArray())
-        : call.WriteAsync("{\"status\":\"not ready\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable);
+    private async Task WriteReadyzAsync(HttpCall call) => await WriteReadinessAsync(call, await operations.CheckReadinessAsync());
+
+    // Everybody may ask: what is wrong is told to those who may look at the executors.
+    private async Task WriteExecutorReadyzAsync(HttpCall call)
+    {
+        var name = call.Context.GetRouteValue("name") as string ?? "";
+        if (operations.Executors.Find(name) is not { } executor) await Problem.WriteAsync(call.Context, StatusCodes.Status404NotFound, "not_found", $"This daemon has no executor '{Json.Quoted.Clip(name)}'.");
+        else await WriteReadinessAsync(call, (await executor.Health.CheckAsync()).Serving ? Readiness.Ready : Readiness.NotReady);
+    }
+
+    private static Task WriteReadinessAsync(HttpCall call, Readiness readiness) => readiness switch
+    {
+        Readiness.Ready => call.WriteAsync("{\"status\":\"ready\"}"u8.ToArray()),
+        Readiness.Draining => call.WriteAsync("{\"status\":\"draining\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable),
+        _ => call.WriteAsync("{\"status\":\"not ready\"}"u8.ToArray(), StatusCodes.Status503ServiceUnavailable),
+    };
 
     // So that a client need not try what it may not do.
     private static Task WriteCallerAsync(HttpCall call) => call.WriteAsync(Payloads.Caller(call.Caller));

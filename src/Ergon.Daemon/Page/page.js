@@ -4,12 +4,14 @@ import { get, events, setToken } from './client.js';
 import * as detail from './detail.js';
 
 const RETRY = 2000; // ms
+const HEALTH = 10000; // ms
 const SHOWN = 500;
 const element = id => document.getElementById(id);
 const executions = new Map();
 const filters = element('filters');
 let caller = { name: '', scopes: [] };
 let drawing = 0;
+let shown = ''; // of the executors
 
 function fail(error) {
   element('problem').textContent = error.message;
@@ -51,10 +53,14 @@ function row(info) {
 
 async function loadExecutors() {
   const { executors } = await get('/v1/executors');
-  const items = await Promise.all(executors.map(async ({ name, ready, problem }) => {
+  const found = await Promise.all(executors.map(async ({ name, ready, problem }) => ({
+    name, ...ready ? await get(`/v1/executors/${name}`).catch(e => ({ available: false, problems: [{ problem: e.message, remedy: '' }] })) : { available: false, problems: [{ problem, remedy: '' }] },
+  })));
+  if (JSON.stringify(found) === shown) return;
+  shown = JSON.stringify(found);
+  const items = found.map(({ name, ...facts }) => {
     const item = document.createElement('li');
     const state = document.createElement('span');
-    const facts = ready ? await get(`/v1/executors/${name}`).catch(e => ({ available: false, problems: [{ problem: e.message, remedy: '' }] })) : { available: false, problems: [{ problem, remedy: '' }] };
     state.className = `status ${facts.available ? 'success' : 'failed'}`;
     state.textContent = facts.available ? 'healthy' : 'not available';
     item.append(`${name} ${facts.version ?? ''} `, state);
@@ -65,7 +71,7 @@ async function loadExecutors() {
       item.append(' ', more);
     }
     return item;
-  }));
+  });
   document.querySelector('#executors ul').replaceChildren(...items);
   const chosen = filters.elements.executor;
   chosen.replaceChildren(new Option('all', ''), ...executors.map(e => new Option(e.name, e.name, false, e.name === chosen.value)));
@@ -145,5 +151,6 @@ element('sign-in').addEventListener('submit', e => {
 filters.addEventListener('submit', e => e.preventDefault());
 filters.addEventListener('input', draw);
 addEventListener('hashchange', route);
+setInterval(() => { if (!document.hidden && element('connection').textContent === 'Live') Promise.all([loadExecutors(), loadDrain()]).catch(() => {}); }, HEALTH);
 setInterval(() => { if ([...executions.values()].some(i => i.status === 'running')) draw(); }, 1000);
 watch();

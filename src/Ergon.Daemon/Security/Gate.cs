@@ -67,7 +67,7 @@ internal static class CallScopes
     {
         if (path.Length > 1 && path.EndsWith('/')) path = path[..^1];
         if (Begins(path, Rpc)) return OfRpc(path.AsSpan(Rpc.Length));
-        if (path is "/livez" or "/readyz" || OperatorPage.Has(path) || Begins(path, "/grpc.health.v1.Health/")) return Scopes.None;
+        if (path is "/livez" or "/readyz" || OperatorPage.Has(path) || Begins(path, "/readyz/") || Begins(path, "/grpc.health.v1.Health/")) return Scopes.None;
         if (Begins(path, "/grpc.reflection.") || HttpMethods.IsGet(method) || HttpMethods.IsHead(method)) return Scopes.Read;
         return Begins(path, "/v1/executions") ? Scopes.Run : Scopes.Admin;
     }

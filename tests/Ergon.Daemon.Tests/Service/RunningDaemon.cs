@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Grpc.Net.Client;
 
 namespace Ergon.Daemon.Tests.Service;
 
@@ -38,6 +39,10 @@ internal sealed class RunningDaemon : IAsyncDisposable
         if (change is not null) options = change(options);
         return new RunningDaemon(directory, options, await ErgonDaemon.StartAsync(options, cancellationToken: TestContext.Current.CancellationToken));
     }
+
+    /// <summary>A channel for gRPC over its socket.</summary>
+    public GrpcChannel Channel() => GrpcChannel.ForAddress(
+        "http://daemon", new GrpcChannelOptions { HttpHandler = new SocketsHttpHandler { ConnectCallback = (_, token) => ConnectAsync(token) }, DisposeHttpClient = true });
 
     /// <summary>Stops it, and starts it again.</summary>
     public async Task RestartAsync()
