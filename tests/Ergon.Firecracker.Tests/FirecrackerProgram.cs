@@ -27,14 +27,15 @@ internal static class FirecrackerProgram
 
     /// <summary>The program to test.</summary>
     /// <param name="directory">Where the stand-in may be put so that a machine's unprivileged user can start it.</param>
-    public static async Task<string> InstallAsync(string directory)
+    /// <param name="standInVersion">The version that the stand-in imitates; <see langword="null"/>: its usual one.</param>
+    public static async Task<string> InstallAsync(string directory, string? standInVersion = null)
     {
         if (Real is not null) return Real;
         foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "*").Where(f => Path.GetFileName(f).StartsWith(StandInName, StringComparison.Ordinal) || Path.GetFileName(f) == "Ergon.Linux.dll"))
             File.Copy(file, Path.Combine(directory, Path.GetFileName(file)));
         // A runtime that is killed leaves its debugger's sockets behind, unless it has none.
         var script = Path.Combine(directory, "firecracker");
-        await File.WriteAllTextAsync(script, $"#!/bin/sh\nexport DOTNET_EnableDiagnostics=0\nexec {Path.Combine(directory, StandInName)} \"$@\"\n");
+        await File.WriteAllTextAsync(script, $"#!/bin/sh\nexport DOTNET_EnableDiagnostics=0 ERGON_STAND_IN_VERSION={standInVersion}\nexec {Path.Combine(directory, StandInName)} \"$@\"\n");
         const UnixFileMode Executable = (UnixFileMode)0b111_101_101;
         File.SetUnixFileMode(script, Executable);
         File.SetUnixFileMode(directory, Executable);

@@ -28,7 +28,7 @@ internal sealed record ActionBody(string ActionType);
 
 internal sealed record VmStateBody(string State);
 
-internal sealed record InstanceInfoBody(string State);
+internal sealed record InstanceInfoBody(string State, string VmmVersion);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(MachineConfigBody))]

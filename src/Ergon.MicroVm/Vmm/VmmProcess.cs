@@ -51,6 +51,8 @@ internal sealed class VmmProcess : IAsyncDisposable
     private const int FirstSafeDescriptor = 256;
     private const int DuplicateCloseOnExec = 1030;
     private const uint OwnerOnly = 0x180; // 0600
+    private const int StopSignal = 19;
+    private const int ContinueSignal = 18;
 
     private readonly string _directory;
     private readonly ChildProcess? _child;
@@ -115,6 +117,15 @@ internal sealed class VmmProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether the process is stopped.</summary>
+    public bool IsStopped => ProcessTable.Find(Id) is { State: 'T' };
+
+    /// <summary>Stops the process, with all of its threads and whatever it started.</summary>
+    public void Stop() => SignalGroup(StopSignal);
+
+    /// <summary>Lets a stopped process go on.</summary>
+    public void GoOn() => SignalGroup(ContinueSignal);
+
     /// <summary>Kills the process, if it is the one that the record in a directory means.</summary>
     public void Kill()
     {
@@ -135,6 +146,12 @@ internal sealed class VmmProcess : IAsyncDisposable
         var mark = $"{Mark}={executorId}/";
         foreach (var (id, variable) in ProcessTable.WithVariable(mark))
             if (isWanted(variable[mark.Length..])) await OtherProcess.KillAsync(id, events, cancellationToken);
+    }
+
+    // It leads a session, and so a group, of its own.
+    private void SignalGroup(int signal)
+    {
+        if (!Ended.IsCompleted) OtherProcess.Signal(-Id, signal);
     }
 
     private static async Task<ChildProcess> SpawnAsync(VmmCommand command, VmPlan plan, IReadOnlyList<SafeFileHandle> handles, KernelEvents events)

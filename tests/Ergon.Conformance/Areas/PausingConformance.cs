@@ -23,6 +23,25 @@ public abstract class PausingConformance(ConformanceFixture fixture) : Conforman
     }
 
     [Fact]
+    public async Task A_job_that_was_resumed_can_still_be_reached()
+    {
+        var id = await StartAsync(WaitForSignal(Signal.User1), Exit(3));
+        await Executor.WaitForOutputAsync(id, "waiting\n", Token);
+        if (await PausingIsRefusedAsync(id)) return;
+        await Executor.PauseAsync(id, Token);
+        await Executor.ResumeAsync(id, Token);
+
+        if (Can.Exec)
+        {
+            await using var session = await Executor.ExecAsync(id, new ExecRequest { Command = Fixture.Command(new TestJob { Steps = [Exit(4)] }) }, Token);
+            (await session.WaitAsync(Token)).Should().Be(4);
+        }
+
+        await Executor.SignalAsync(id, Signal.User1, Token);
+        (await WaitAsync(id)).ExitCode.Should().Be(3);
+    }
+
+    [Fact]
     public async Task Pause_and_resume_change_the_status()
     {
         var id = await StartAsync(Hang());

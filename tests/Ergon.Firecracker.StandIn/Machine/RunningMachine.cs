@@ -36,7 +36,11 @@ internal sealed class RunningMachine
 
     public async Task PauseAsync() => await _monitor.ExecuteAsync("stop");
 
-    public async Task ResumeAsync() => await _monitor.ExecuteAsync("cont");
+    public async Task ResumeAsync()
+    {
+        if (StandInVersion.DeafensResumedGuests) _bridge?.Deafen();
+        await _monitor.ExecuteAsync("cont");
+    }
 
     public async Task PressCtrlAltDelAsync() => await _monitor.ExecuteAsync("send-key", new JsonObject
     {

@@ -15,6 +15,7 @@ internal sealed class VsockBridge(Socket listener, string path, string agentPath
 
     private readonly SemaphoreSlim _one = new(1);
     private volatile bool _guestListens;
+    private volatile bool _guestIsDeaf;
     private int _lastPort = 0x40000000 - 1;
     private Socket? _current;
 
@@ -29,6 +30,9 @@ internal sealed class VsockBridge(Socket listener, string path, string agentPath
         _guestListens = isOpen;
         if (isOpen) _ = KnockAsync();
     }
+
+    /// <summary>From now on nothing of the host reaches the guest: no connection is answered, and what is sent on one is not read.</summary>
+    public void Deafen() => _guestIsDeaf = true;
 
     // As the guest's agent would by a connection of its own.
     private async Task KnockAsync()
@@ -51,6 +55,7 @@ internal sealed class VsockBridge(Socket listener, string path, string agentPath
         {
             // Whatever is wrong, the connection is closed without a word.
             if (!await IsForAgentAsync(host) || !_guestListens) return;
+            if (_guestIsDeaf) await ForeverAsync();
             Interlocked.Exchange(ref _current, host)?.Dispose();
             await _one.WaitAsync();
             try
@@ -73,23 +78,29 @@ internal sealed class VsockBridge(Socket listener, string path, string agentPath
         using var guest = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         await guest.ConnectAsync(new UnixDomainSocketEndPoint(agentPath));
         await host.SendAsync(Encoding.ASCII.GetBytes($"OK {Interlocked.Increment(ref _lastPort)}\n"));
-        await Task.WhenAny(CopyAsync(host, guest), CopyAsync(guest, host));
+        await Task.WhenAny(CopyAsync(host, guest, () => _guestIsDeaf), CopyAsync(guest, host, () => false));
         host.Dispose();
     }
 
-    private static async Task CopyAsync(Socket from, Socket to)
+    private static async Task CopyAsync(Socket from, Socket to, Func<bool> isDeaf)
     {
         var buffer = new byte[64 * 1024];
         try
         {
-            while (await from.ReceiveAsync(buffer) is > 0 and var count)
+            // The end of the host's side is not seen either.
+            while (await from.ReceiveAsync(buffer) is var count && (count > 0 || isDeaf()))
+            {
+                if (isDeaf()) await ForeverAsync();
                 for (var sent = 0; sent < count;) sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
+            }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             // One of the two is gone.
         }
     }
+
+    private static Task ForeverAsync() => new TaskCompletionSource().Task;
 
     private static async Task<bool> IsForAgentAsync(Socket host)
     {
