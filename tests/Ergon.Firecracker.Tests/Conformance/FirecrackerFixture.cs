@@ -73,7 +73,8 @@ public sealed class FirecrackerFixture : ConformanceFixture
         return ValueTask.CompletedTask;
     }
 
-    protected override IExecutor Create(ExecutorOptions options) => FirecrackerExecutor.Create(Options, options);
+    protected override IExecutor Create(ExecutorOptions options) =>
+        FirecrackerExecutor.Create(Options, FirecrackerProgram.Real is null ? options : options with { DriverTimeout = TimeSpan.FromMinutes(3) });
 
     protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
         Task.FromResult(HostView.Leftovers(executorIds));
