@@ -37,6 +37,7 @@ internal static class SystemCallNumbers
     public static int FileAccessAt => X64 ? 269 : 48;
     public static int Unshare => X64 ? 272 : 97;
     public static int ResourceLimit => X64 ? 302 : 261;
+    public static int CreateMemoryFile => X64 ? 319 : 279;
     public static int SetNamespace => X64 ? 308 : 268;
     public static int Write => X64 ? 1 : 64;
     public static int Clone => X64 ? 56 : 220;

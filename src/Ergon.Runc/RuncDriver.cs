@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Runtime.Versioning;
 using Ergon.Drivers;
 using Ergon.Images;
@@ -50,7 +51,7 @@ internal sealed class RuncDriver : IExecutionDriver
     {
         var spec = RuncSpec.Read(request.EngineSpec, problems);
         var policy = _options.Policy;
-        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Any(a => RuncSpec.Capability(a) == RuncSpec.Capability(c))))
+        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Any(a => a == "ALL" || RuncSpec.Capability(a) == RuncSpec.Capability(c))))
             problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows (AllowedCapabilities).");
         if (!policy.AllowRootUser && !IsCertainlyNotRoot(spec.User))
             problems.Forbidden(SpecParameters.Field("user"), "must be the number of a user, such as 1000: the operator does not allow root, and what a name means is up to the image.");
@@ -81,6 +82,8 @@ internal sealed class RuncDriver : IExecutionDriver
         if (!OperatingSystem.IsLinux()) throw NoLinux();
         var parts = _parts.Value;
         var program = RequireRuntime(parts, context.Request.ExecutionId);
+        if (!parts.Cgroups.IsUsable)
+            throw new ExecutorException(ErrorCode.BackendUnavailable, $"{RuncProbe.NoCgroups.Problem} {RuncProbe.NoCgroups.Remedy}", context.Request.ExecutionId);
         _executorIds.TryAdd(context.ExecutorId, 0);
         var builder = new RuncExecutionBuilder(context, RuncSpec.Read(context.Request.EngineSpec, new RequestProblems()), parts);
         try
@@ -106,10 +109,15 @@ internal sealed class RuncDriver : IExecutionDriver
         {
             if (context.Outlives && await builder.AttachAsync(parts.FindRuntime() ?? _options.Runtime, cancellationToken) is { } execution) return execution;
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ExecutorException)
         {
             // It ended as it was looked at: nobody must be left with half of it.
             _logger.NotAttached(context.Request.ExecutionId, e);
+        }
+        catch
+        {
+            builder.Release();
+            throw;
         }
 
         builder.Release();
@@ -175,7 +183,9 @@ internal sealed class RuncDriver : IExecutionDriver
         }
     }
 
-    private static bool IsCertainlyNotRoot(string? user) => user is not null && uint.TryParse(user.Split(':')[0], out var uid) && uid != 0;
+    // What is not purely a number is a name, and what that means is up to the image.
+    private static bool IsCertainlyNotRoot(string? user) =>
+        user is not null && uint.TryParse(user.Split(':')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var uid) && uid != 0;
 
     private static ExecutorException NoLinux() => new(ErrorCode.BackendUnavailable, "OCI runtimes run on Linux. Use the docker executor.");
 }

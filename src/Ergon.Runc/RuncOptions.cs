@@ -31,7 +31,7 @@ public sealed record RuncOptions
 /// <summary>What an operator lets requests loosen. Nothing, unless it is said here.</summary>
 public sealed record RuncPolicy
 {
-    /// <summary>The capabilities that <c>cap_add</c> may ask for, such as <c>NET_BIND_SERVICE</c>.</summary>
+    /// <summary>The capabilities that <c>cap_add</c> may ask for, such as <c>NET_BIND_SERVICE</c>; <c>ALL</c> allows any.</summary>
     public IReadOnlyCollection<string> AllowedCapabilities { get; init; } = [];
 
     /// <summary>Whether the host's network may be asked for.</summary>

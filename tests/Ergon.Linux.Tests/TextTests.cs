@@ -106,6 +106,14 @@ public sealed class TextTests
     public void A_user_that_does_not_exist_is_not_found(string text) => Users().Find(text).Should().BeNull();
 
     [Fact]
+    public void A_number_means_itself_whoever_is_called_so()
+    {
+        var users = new UserDatabase("1000:x:0:0::/root:/bin/sh\n", "1001:x:0:\n");
+        users.Find("1000:1001").Should().BeEquivalentTo(new UserIdentity(1000, 1001, []));
+        users.Find("1000").Should().BeEquivalentTo(new UserIdentity(1000, 1000, []));
+    }
+
+    [Fact]
     public void A_user_by_name_has_its_supplementary_groups() => Users().Find("alice")!.Groups.Should().Equal(44u, 100u);
 
     [Fact]

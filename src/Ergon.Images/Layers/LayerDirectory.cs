@@ -17,6 +17,8 @@ internal sealed class LayerDirectory : IDisposable
     private const string WhiteoutMeta = ".wh..wh.";
     private const long Block = 4096;
     private const uint Permissions = 0xFFF;
+    private const uint MaxMajor = 0xFFF;
+    private const uint MaxMinor = 0xFFFFF;
 
     private static readonly ExtendedAttribute IsOpaque = new("trusted.overlay.opaque", "y"u8.ToArray());
 
@@ -114,6 +116,7 @@ internal sealed class LayerDirectory : IDisposable
                 parent.CreateLink(name, entry.LinkName);
                 break;
             default:
+                if (entry.DeviceMajor > MaxMajor || entry.DeviceMinor > MaxMinor) throw LayerPath.Refused(entry, $"there is no device {entry.DeviceMajor}:{entry.DeviceMinor}");
                 parent.CreateNode(name, KindOf(entry.Type), entry.DeviceMajor, entry.DeviceMinor);
                 break;
         }

@@ -34,6 +34,8 @@ internal sealed class ImageCache : IDisposable
         _references = Create(directory, "references");
         _locks = Create(directory, "locks");
         var temporary = Create(directory, "tmp");
+        // Layers are unpacked there, with whatever set-user-id programs an image brings: nobody else may come near them.
+        File.SetUnixFileMode(temporary, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _temporary = Own(temporary);
         _eviction = new CacheEviction(this, _images, _blobs, maxBytes, logger);
         RemoveAbandoned(temporary);

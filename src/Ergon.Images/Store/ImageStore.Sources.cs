@@ -62,7 +62,7 @@ internal sealed partial class ImageStore
     private async Task<ImageLease> FromDirectoryAsync(ImageSource source, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {
         var (path, options) = (source.Path!, new DirectoryImageOptions { IsRoot = true, MaxBytes = _options.MaxImageBytes });
-        if (_layers is not null) return OfDirectory(source, path);
+        if (_layers is not null) return OfDirectory(source, Path.TrimEndingDirectorySeparator(path));
         var fingerprint = await FingerprintAsync(source, options, cancellationToken);
         if (_cache.TryLease(fingerprint) is { } known) return known;
         using var making = await Linux.FileLock.TakeAsync(_cache.LockPath(fingerprint), cancellationToken);

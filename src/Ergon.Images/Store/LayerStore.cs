@@ -96,8 +96,9 @@ internal sealed class LayerStore
         return Lease(path, image, handle);
     }
 
+    // overlayfs takes no directory twice. Of a layer that an image has twice, the upper one covers all of the lower one.
     private ImageLease Lease(string path, StoredLayers image, SafeFileHandle handle) =>
-        new(path, image.Digest, image.Configuration, handle) { Layers = [.. image.DiffIds.Reverse().Select(PathOf)] };
+        new(path, image.Digest, image.Configuration, handle) { Layers = [.. image.DiffIds.Reverse().Distinct().Select(PathOf)] };
 
     private async Task<SafeFileHandle> UnpackAsync(ImageLayer layer, string step, Action<PrepareProgress> report, CancellationToken cancellationToken)
     {

@@ -7,20 +7,21 @@ internal sealed class UserDatabase(string passwd, string group)
 
     /// <summary>
     /// The identity that <c>user</c>, <c>user:group</c>, <c>uid</c> or <c>uid:gid</c> names; <see langword="null"/> when there is none.
-    /// Numbers need not be in the files.
+    /// Numbers need not be in the files, and always mean themselves: a user of another number who is called so does not count.
     /// </summary>
     public UserIdentity? Find(string specification)
     {
         var parts = specification.Split(':');
         if (parts.Length > 2 || parts[0].Length == 0) return null;
-        var entry = Entries(passwd).FirstOrDefault(e => e.Length > 3 && (e[0] == parts[0] || IsSameNumber(e[2], parts[0])));
-        if (!TryNumber(entry is null ? parts[0] : entry[2], out var uid)) return null;
+        var isNumber = TryNumber(parts[0], out var uid);
+        var entry = Entries(passwd).FirstOrDefault(e => e.Length > 3 && (isNumber ? IsNumber(e[2], uid) : e[0] == parts[0]));
+        if (!isNumber && (entry is null || !TryNumber(entry[2], out uid))) return null;
         uint gid;
         if (parts.Length == 2)
         {
+            if (TryNumber(parts[1], out gid)) return new UserIdentity(uid, gid, []);
             var named = Entries(group).FirstOrDefault(e => e.Length > 2 && e[0] == parts[1]);
-            if (!TryNumber(named is null ? parts[1] : named[2], out gid)) return null;
-            return new UserIdentity(uid, gid, []);
+            return named is not null && TryNumber(named[2], out gid) ? new UserIdentity(uid, gid, []) : null;
         }
 
         if (entry is null) return new UserIdentity(uid, uid, []);
@@ -38,7 +39,7 @@ internal sealed class UserDatabase(string passwd, string group)
 
     private static IEnumerable<string[]> Entries(string text) => text.Split('\n').Select(line => line.Split(':'));
 
-    private static bool IsSameNumber(string field, string text) => TryNumber(text, out var wanted) && TryNumber(field, out var number) && wanted == number;
+    private static bool IsNumber(string field, uint wanted) => TryNumber(field, out var number) && number == wanted;
 
     // The highest number means "no change" to the kernel.
     private static bool TryNumber(string text, out uint number) =>

@@ -1,8 +1,5 @@
-using System.IO.Pipes;
 using System.Runtime.Versioning;
-using System.Text;
 using Ergon.Linux;
-using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Process.Native;
 
@@ -11,23 +8,22 @@ namespace Ergon.Process.Native;
 internal sealed class NativeExecSession : IExecSession
 {
     private readonly LaunchedCommand _command;
-    private readonly PseudoTerminal? _terminal;
+    private readonly CommandStreams _streams;
     private readonly Task<int> _exitCode;
 
-    private NativeExecSession(LaunchedCommand command, Stream input, Stream output, Stream error, PseudoTerminal? terminal)
+    private NativeExecSession(LaunchedCommand command, CommandStreams streams)
     {
-        (_command, _terminal) = (command, terminal);
-        (StandardInput, StandardOutput, StandardError) = (input, output, error);
+        (_command, _streams) = (command, streams);
         _exitCode = WaitForExitAsync();
     }
 
-    public Stream StandardInput { get; }
+    public Stream StandardInput => _streams.Input;
 
-    public Stream StandardOutput { get; }
+    public Stream StandardOutput => _streams.Output;
 
-    public Stream StandardError { get; }
+    public Stream StandardError => _streams.Error;
 
-    public static Task<IExecSession> StartAsync(JobLauncher launcher, JobCommand job, ExecRequest request)
+    public static async Task<IExecSession> StartAsync(JobLauncher launcher, JobCommand job, ExecRequest request)
     {
         var environment = new Dictionary<string, string>(job.Environment);
         foreach (var (name, value) in request.Environment) environment[name] = value;
@@ -38,80 +34,46 @@ internal sealed class NativeExecSession : IExecSession
             Environment = environment,
             WorkingDirectory = request.WorkingDirectory ?? job.WorkingDirectory,
         };
-        return request.Terminal is { } size ? StartOnTerminalAsync(launcher, command, size) : StartOnPipesAsync(launcher, command, request.Stdin);
-    }
-
-    private static async Task<IExecSession> StartOnPipesAsync(JobLauncher launcher, JobCommand command, bool withInput)
-    {
-        var output = new OutputPipe();
-        var error = new OutputPipe();
-        Stream input = Stream.Null;
+        var streams = request.Terminal is { } size ? OpenTerminal(launcher, size) : CommandStreams.OnPipes(request.Stdin);
         try
         {
-            SafeFileHandle read;
-            if (withInput)
-            {
-                (read, var write) = Descriptors.Pipe();
-                input = new AnonymousPipeClientStream(PipeDirection.Out, new SafePipeHandle(write.DangerousGetHandle(), ownsHandle: true));
-                write.SetHandleAsInvalid();
-            }
-            else
-            {
-                read = Descriptors.Open("/dev/null", Libc.ReadOnly);
-            }
-
-            using (read)
-            {
-                var started = await launcher.StartAsync(command, [Descriptors.Number(read), output.WriteDescriptor, error.WriteDescriptor]);
-                output.CloseWriter();
-                error.CloseWriter();
-                return new NativeExecSession(started, input, output.Reader, ErrorOf(started, error), null);
-            }
+            // On a terminal, the command opens it itself, so that it becomes the one that controls its session.
+            var started = await launcher.StartAsync(command, streams.Descriptors, streams.Terminal is { } terminal ? PathOf(terminal) : null);
+            if (started.Process is null) streams.Refuse(started.Message!);
+            else streams.HandedOver();
+            return new NativeExecSession(started, streams);
         }
         catch
         {
-            output.Dispose();
-            error.Dispose();
-            await input.DisposeAsync();
+            streams.Dispose();
             throw;
         }
     }
 
-    private static async Task<IExecSession> StartOnTerminalAsync(JobLauncher launcher, JobCommand command, TerminalSize size)
+    private static CommandStreams OpenTerminal(JobLauncher launcher, TerminalSize size)
     {
         var root = launcher.Sandbox?.PathInside("") ?? "";
-        var terminal = PseudoTerminal.Open(root + (launcher.Sandbox is null ? "/dev/ptmx" : "/dev/pts/ptmx"));
-        Stream input = Stream.Null;
-        Stream output = Stream.Null;
+        var streams = CommandStreams.OnTerminal(root + (launcher.Sandbox is null ? "/dev/ptmx" : "/dev/pts/ptmx"), size.Columns, size.Rows, launcher.Events);
         try
         {
-            terminal.Resize(size.Columns, size.Rows);
-            var path = $"/dev/pts/{terminal.Number}";
-            if (launcher.User is { } user) Libc.Check(Libc.ChangeOwner(root + path, user.Uid, user.Gid), $"give the terminal to user {user.Uid}");
-            input = terminal.OpenStream(launcher.Events, input: true);
-            output = terminal.OpenStream(launcher.Events, input: false);
-            var started = await launcher.StartAsync(command, [], path);
-            if (started.Process is not null) return new NativeExecSession(started, input, output, Stream.Null, terminal);
-            // Nobody will ever write on that terminal.
-            await output.DisposeAsync();
-            output = new MemoryStream(MessageOf(started), writable: false);
-            return new NativeExecSession(started, input, output, Stream.Null, terminal);
+            if (launcher.User is { } user) Libc.Check(Libc.ChangeOwner(root + PathOf(streams.Terminal!), user.Uid, user.Gid), $"give the terminal to user {user.Uid}");
+            return streams;
         }
         catch
         {
-            await input.DisposeAsync();
-            await output.DisposeAsync();
-            terminal.Dispose();
+            streams.Dispose();
             throw;
         }
     }
+
+    private static string PathOf(PseudoTerminal terminal) => $"/dev/pts/{terminal.Number}";
 
     public Task<int> WaitAsync(CancellationToken cancellationToken = default) => _exitCode.WaitAsync(cancellationToken);
 
     public Task ResizeAsync(TerminalSize size, CancellationToken cancellationToken = default)
     {
-        if (_terminal is null) throw new ExecutorException(ErrorCode.InvalidState, "The command has no terminal to resize; ask for one in the exec request.");
-        _terminal.Resize(size.Columns, size.Rows);
+        if (_streams.Terminal is not { } terminal) throw new ExecutorException(ErrorCode.InvalidState, "The command has no terminal to resize; ask for one in the exec request.");
+        terminal.Resize(size.Columns, size.Rows);
         return Task.CompletedTask;
     }
 
@@ -126,10 +88,7 @@ internal sealed class NativeExecSession : IExecSession
             process.Dispose();
         }
 
-        await StandardInput.DisposeAsync();
-        await StandardOutput.DisposeAsync();
-        await StandardError.DisposeAsync();
-        _terminal?.Dispose();
+        _streams.Dispose();
     }
 
     private async Task<int> WaitForExitAsync()
@@ -138,14 +97,4 @@ internal sealed class NativeExecSession : IExecSession
         var exit = await process.Exit;
         return exit.ExitCode ?? (exit.Signal is { } signal ? 128 + signal : -1);
     }
-
-    // A command that could not be run says so where a shell would.
-    private static Stream ErrorOf(LaunchedCommand started, OutputPipe pipe)
-    {
-        if (started.Process is not null) return pipe.Reader;
-        pipe.Dispose();
-        return new MemoryStream(MessageOf(started), writable: false);
-    }
-
-    private static byte[] MessageOf(LaunchedCommand started) => Encoding.UTF8.GetBytes(started.Message + "\n");
 }

@@ -22,8 +22,8 @@ internal sealed record BundlePaths(string WorkDirectory)
     /// <summary>The lowest layer of an image that has none.</summary>
     public string Empty => Path.Combine(Written, "empty");
 
-    /// <summary>What is read-only inside, at <see cref="Containers.ContainerInit.Directory"/>.</summary>
-    public string Inside => Path.Combine(WorkDirectory, "inside");
+    /// <summary>The provision scripts, which are read-only inside, at <see cref="Containers.ContainerInit.ScriptsDirectory"/>.</summary>
+    public string Scripts => Path.Combine(WorkDirectory, "scripts");
 
     /// <summary>The files of <c>/etc</c> that are made for each container.</summary>
     public string Etc => Path.Combine(WorkDirectory, "etc");

@@ -41,16 +41,14 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
         File.SetUnixFileMode(paths.Upper, Executable);
     }
 
-    /// <summary>Writes what the first process needs: itself, its filter, and the provision scripts.</summary>
-    public void WriteInside(byte[]? filter)
+    /// <summary>Writes the provision scripts.</summary>
+    public void WriteScripts()
     {
-        Make(paths.Inside);
-        Write(Path.Combine(paths.Inside, ContainerInit.FileName), ContainerInit.Program, Executable);
-        if (filter is not null) Write(Path.Combine(paths.Inside, ContainerInit.FilterName), filter, Readable);
         if (plan.Scripts.Count == 0) return;
-        var scripts = Path.Combine(paths.Inside, ContainerInit.ScriptsName);
-        Make(scripts);
-        foreach (var script in plan.Scripts) Write(Path.Combine(scripts, script.FileName), script.Content.Span, Executable);
+        Directory.CreateDirectory(paths.Scripts);
+        // Whatever the umask of this process is, a job that is not root reads these.
+        File.SetUnixFileMode(paths.Scripts, Executable);
+        foreach (var script in plan.Scripts) Write(Path.Combine(paths.Scripts, script.FileName), script.Content.Span, Executable);
     }
 
     /// <summary>Writes the names of hosts and of name servers.</summary>
@@ -79,7 +77,7 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
             Process = Process(plan, user, plan.Arguments(hasFilter), environment, plan.WorkingDirectory),
             Root = new OciRoot(paths.Root, plan.ReadOnlyRoot),
             Hostname = plan.HostName,
-            Mounts = [.. SystemMounts, .. OwnMounts(), .. Volumes()],
+            Mounts = [.. SystemMounts, .. Names(), .. Volumes(), .. Scripts()],
             Linux = new OciLinux
             {
                 Resources = new OciResources([new OciDeviceRule(Allow: false, "rwm")]),
@@ -104,11 +102,12 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
         Capabilities = new OciCapabilities(plan.Capabilities, plan.Capabilities, plan.Capabilities),
     };
 
-    private IEnumerable<OciMount> OwnMounts()
-    {
-        yield return new(ContainerInit.Directory, "bind", paths.Inside, ["bind", "ro", "nosuid", "nodev"]);
-        foreach (var name in (string[])["hostname", "hosts", "resolv.conf"]) yield return new($"/etc/{name}", "bind", Path.Combine(paths.Etc, name), ["rbind", "rprivate"]);
-    }
+    private IEnumerable<OciMount> Names() =>
+        ((string[])["hostname", "hosts", "resolv.conf"]).Select(name => new OciMount($"/etc/{name}", "bind", Path.Combine(paths.Etc, name), ["rbind", "rprivate"]));
+
+    // Last: no volume covers them.
+    private IEnumerable<OciMount> Scripts() =>
+        plan.Scripts.Count == 0 ? [] : [new(ContainerInit.ScriptsDirectory, "bind", paths.Scripts, ["bind", "ro", "nosuid", "nodev"])];
 
     // Outermost first, so that none covers another.
     private IEnumerable<OciMount> Volumes()
@@ -141,13 +140,6 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
         SeccompOperator.Greater => "SCMP_CMP_GT",
         _ => "SCMP_CMP_MASKED_EQ",
     };
-
-    // Whatever the umask of this process is, a job that is not root reads these.
-    private static void Make(string directory)
-    {
-        Directory.CreateDirectory(directory);
-        File.SetUnixFileMode(directory, Executable);
-    }
 
     private static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode)
     {

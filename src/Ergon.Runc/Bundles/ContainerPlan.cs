@@ -87,13 +87,14 @@ internal sealed class ContainerPlan
 /// <param name="FileName">As it is called inside.</param>
 /// <param name="Content">Its text.</param>
 /// <param name="IsProgram">Whether it says itself what executes it.</param>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 internal sealed record PlannedScript(string Name, string FileName, ReadOnlyMemory<byte> Content, bool IsProgram)
 {
     public IReadOnlyList<string> Arguments
     {
         get
         {
-            var path = $"{ContainerInit.Directory}/{ContainerInit.ScriptsName}/{FileName}";
+            var path = $"{ContainerInit.ScriptsDirectory}/{FileName}";
             return IsProgram ? [path] : ["/bin/sh", path];
         }
     }

@@ -1,4 +1,6 @@
+using System.Runtime.Versioning;
 using System.Text.Json.Serialization;
+using Ergon.Linux;
 
 namespace Ergon.Runc.Bundles;
 
@@ -32,6 +34,13 @@ internal sealed record OciProcess
     public required OciCapabilities Capabilities { get; init; }
 
     public bool NoNewPrivileges { get; init; } = true;
+
+    [JsonIgnore]
+    [SupportedOSPlatform("linux")]
+    public UserIdentity Identity => new(User.Uid, User.Gid, User.AdditionalGids);
+
+    [JsonIgnore]
+    public IReadOnlyDictionary<string, string> Variables => Env.Select(v => v.Split('=', 2)).ToDictionary(v => v[0], v => v[^1]);
 }
 
 internal sealed record OciUser(uint Uid, uint Gid, IReadOnlyList<uint> AdditionalGids);
@@ -83,4 +92,5 @@ internal sealed record OciArgument(uint Index, ulong Value, ulong ValueTwo, stri
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(OciConfig))]
 [JsonSerializable(typeof(OciProcess))]
+[JsonSerializable(typeof(OciSeccomp))]
 internal sealed partial class OciJsonContext : JsonSerializerContext;

@@ -16,6 +16,13 @@ internal sealed class ContainerHome : IDisposable
     /// <summary>What only the keepers of containers have.</summary>
     public static readonly KeeperMark Keepers = new("ERGON_CONTAINER");
 
+    /// <summary>Where the keeper has the reading ends of the output.</summary>
+    public const int KeptStdout = 3;
+    public const int KeptStderr = 4;
+
+    /// <summary>Where a process in the keeper's namespaces finds <see cref="ContainerInit"/>, which the keeper has after the lock of the image.</summary>
+    public const string InitPath = "/proc/1/fd/6";
+
     private const int FirstOfItsNamespace = 1;
     private const MountFlags Slave = (MountFlags)0x80000;
 
@@ -47,7 +54,8 @@ internal sealed class ContainerHome : IDisposable
                 // What the host unmounts must not be kept busy from here.
                 script.Mount(null, "/", null, MountFlags.Recursive | Slave);
                 script.ChangeDirectory(directory);
-                script.Mount("overlay", paths.Root, "overlay", MountFlags.None, options);
+                // Nor does this process open a device when it looks for the user in the files of an image.
+                script.Mount("overlay", paths.Root, "overlay", MountFlags.NoDevices, options);
                 script.ChangeDirectory("/");
                 var hostProcesses = LaunchScript.CanMountProcesses ? script.OpenHostProcesses() : default;
                 var id = script.StartKeeper(request, descriptors);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Ergon.Linux;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Runc.Containers;
 
@@ -44,37 +45,46 @@ internal readonly record struct InitState(InitStage Stage, int Index, int Number
     }
 }
 
-/// <summary>The program through which every process of a container is started (<c>container-init.c</c>).</summary>
+/// <summary>
+/// The program through which every process of a container is started (<c>container-init.c</c>). It and its filter are given to each as
+/// descriptors, of files that nobody can change: whatever an image, a volume or a job puts in the way of a path, no process starts without the filter.
+/// </summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 internal static class ContainerInit
 {
-    /// <summary>Where the program, its filter and the provision scripts are inside a container.</summary>
-    public const string Directory = "/dev/ergon";
+    /// <summary>Where the provision scripts are inside a container.</summary>
+    public const string ScriptsDirectory = "/dev/ergon";
 
-    public const string FileName = "init";
-    public const string FilterName = "seccomp";
-    public const string ScriptsName = "provision";
+    // Descriptor 3 is the first that it is given.
+    private const string ProgramDescriptor = "4";
+    private const string FilterDescriptor = "5";
 
     /// <summary>Its exit code when it could not shut a command in.</summary>
     public const int NotShutIn = 125;
 
-    private static readonly Lazy<byte[]> Loaded = new(Load);
+    private static readonly Lazy<SafeFileHandle> InMemory = new(() => SealedMemory.Create("container-init", Load()));
 
     /// <summary>Whether it has been compiled for this machine.</summary>
     public static bool IsSupported => RuntimeInformation.ProcessArchitecture == Architecture.X64;
 
-    public static byte[] Program => Loaded.Value;
+    /// <summary>The program, in a file that nobody can change.</summary>
+    public static SafeFileHandle Program => InMemory.Value;
 
-    private static string Path => $"{Directory}/{FileName}";
+    private static string Filter(bool has) => has ? FilterDescriptor : "";
 
-    private static string Filter(bool has) => has ? $"{Directory}/{FilterName}" : "";
+    /// <summary>The descriptors that it is given, from 3 on.</summary>
+    /// <param name="ready">What it closes when the first command runs.</param>
+    /// <param name="filter">Its filter; <see langword="null"/>: it loads none.</param>
+    public static IReadOnlyList<int> Given(int ready, SafeFileHandle? filter) =>
+        [ready, Descriptors.Number(Program), .. filter is null ? Array.Empty<int>() : [Descriptors.Number(filter)]];
 
     /// <summary>The command line of a first process that runs commands one after the other.</summary>
     public static IReadOnlyList<string> Run(IReadOnlyList<IReadOnlyList<string>> commands, bool hasFilter) =>
-        [Path, "run", Filter(hasFilter), Text(commands.Count), .. commands.SelectMany(c => c.Prepend(Text(c.Count)))];
+        [$"/proc/self/fd/{ProgramDescriptor}", "run", Filter(hasFilter), Text(commands.Count), .. commands.SelectMany(c => c.Prepend(Text(c.Count)))];
 
     /// <summary>The command line of what becomes a command.</summary>
     public static IReadOnlyList<string> Become(IReadOnlyList<string> command, bool hasFilter, bool onTerminal = false) =>
-        [Path, onTerminal ? "terminal" : "become", Filter(hasFilter), .. command];
+        [$"/proc/self/fd/{ProgramDescriptor}", onTerminal ? "terminal" : "become", Filter(hasFilter), .. command];
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

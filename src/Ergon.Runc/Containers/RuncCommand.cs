@@ -13,18 +13,28 @@ internal sealed class RuncCommand(string program, BundlePaths paths)
     // The state directory is one container's alone.
     private const string ContainerId = "job";
 
+    // More than it ever says; what it says may quote an image or a request.
+    private const int MaxLogBytes = 64 * 1024;
+
+    /// <summary>What it is called in messages.</summary>
+    public string Name => Path.GetFileName(program);
+
     /// <summary>Creates and starts the container, and ends when it runs.</summary>
-    public IReadOnlyList<string> Run => [.. Beginning(paths.Log), "run", "--detach", "--preserve-fds", "1", "--bundle", paths.Bundle, ContainerId];
+    /// <param name="given">How many descriptors from 3 on the first process gets.</param>
+    public IReadOnlyList<string> Run(int given) => [.. Beginning(paths.Log), "run", "--detach", "--preserve-fds", $"{given}", "--bundle", paths.Bundle, ContainerId];
 
     /// <summary>Starts a further process, and ends when that runs.</summary>
-    public IReadOnlyList<string> Exec(string processFile, string log) => [.. Beginning(log), "exec", "--detach", "--process", processFile, ContainerId];
+    /// <param name="processFile">The file that describes it.</param>
+    /// <param name="log">Where to log.</param>
+    /// <param name="given">How many descriptors from 3 on the process gets.</param>
+    public IReadOnlyList<string> Exec(string processFile, string log, int given) =>
+        [.. Beginning(log), "exec", "--detach", "--preserve-fds", $"{given}", "--process", processFile, ContainerId];
 
     /// <summary>The errors that it logged, the last one last; empty when there are none.</summary>
     public static IReadOnlyList<string> ReadErrors(string log)
     {
-        if (!File.Exists(log)) return [];
         var errors = new List<string>();
-        foreach (var line in File.ReadLines(log))
+        foreach (var line in ReadBeginning(log).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             try
             {
@@ -38,6 +48,20 @@ internal sealed class RuncCommand(string program, BundlePaths paths)
         }
 
         return errors;
+    }
+
+    private static string ReadBeginning(string log)
+    {
+        try
+        {
+            using var file = File.OpenHandle(log);
+            var buffer = new byte[Math.Min(MaxLogBytes, RandomAccess.GetLength(file))];
+            return System.Text.Encoding.UTF8.GetString(buffer, 0, RandomAccess.Read(file, buffer, 0));
+        }
+        catch (FileNotFoundException)
+        {
+            return ""; // it had nothing to say
+        }
     }
 
     private static string? Text(JsonDocument entry, string property) =>

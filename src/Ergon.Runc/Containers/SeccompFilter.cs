@@ -33,13 +33,14 @@ internal static unsafe partial class SeccompFilter
     private const uint ArchOffset = 4;
     private const uint X32Bit = 0x40000000;
 
-    private static readonly ConcurrentDictionary<string, Lazy<byte[]>> Compiled = new();
+    private static readonly ConcurrentDictionary<string, Lazy<SafeFileHandle>> Compiled = new();
 
-    /// <summary>The program for a container with some capabilities (<c>CAP_...</c>).</summary>
+    /// <summary>The program for a container with some capabilities (<c>CAP_...</c>), in a file that nobody can change.</summary>
     /// <exception cref="DllNotFoundException">The library is not installed.</exception>
     /// <exception cref="IOException">It refused.</exception>
-    public static byte[] For(IReadOnlyCollection<string> capabilities) => Compiled.GetOrAdd(
-        string.Join(' ', capabilities.Order(StringComparer.Ordinal)), _ => new Lazy<byte[]>(() => Compile(SeccompProfile.Select(capabilities)))).Value;
+    public static SafeFileHandle For(IReadOnlyCollection<string> capabilities) => Compiled.GetOrAdd(
+        string.Join(' ', capabilities.Order(StringComparer.Ordinal)),
+        _ => new Lazy<SafeFileHandle>(() => SealedMemory.Create("seccomp", Compile(SeccompProfile.Select(capabilities))))).Value;
 
     private static byte[] Compile(IReadOnlyList<SeccompRule> rules)
     {

@@ -5,24 +5,24 @@
  *       -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro -s -o init container-init.c && strip -R .comment init
  *
  *   init run FILTER COUNT { N ARG{N} }{COUNT}   the first process: runs commands one after the other until one fails, forwards signals to
- *                                               the one that runs, collects orphans. FILTER is a file with a seccomp program, or empty.
+ *                                               the one that runs, collects orphans. FILTER is the descriptor of a seccomp program, or empty.
  *   init become FILTER ARG...                   loads the filter and becomes the command.
  *   init terminal FILTER ARG...                 the same, with descriptor 0 as the terminal of its session.
  *   init attend ARG...                          on the host: runs a command that leaves a child behind, and ends as that child does.
  *
  * How it stands is in the name of the process, which the kernel keeps until somebody collects it:
  *   "@PID" while a command runs, "=INDEX:STATUS" when one has ended (wait(2)), "!INDEX:ERRNO" when one could not be executed.
- * Descriptor 3, which all of them are given, is closed as soon as the first command runs.
+ * Descriptor 3, which all of them are given, is closed as soon as the first command runs; so are 4, this program, and 5, the filter. Neither is
+ * looked up by a path, which a volume or a link of the image could lead elsewhere.
  */
 typedef unsigned long word;
 
-#define SYS_read 0
 #define SYS_write 1
-#define SYS_open 2
 #define SYS_close 3
 #define SYS_rt_sigaction 13
 #define SYS_rt_sigprocmask 14
 #define SYS_ioctl 16
+#define SYS_pread64 17
 #define SYS_vfork 58
 #define SYS_execve 59
 #define SYS_wait4 61
@@ -43,6 +43,7 @@ typedef unsigned long word;
 #define SIGNALS 64
 #define SIGCHLD 17
 #define READY 3
+#define LAST_GIVEN 5
 #define MAX_FILTER 32768
 
 static inline long call(long number, word a, word b, word c, word d)
@@ -95,13 +96,12 @@ static int begins(const char *text, const char *beginning)
     return 1;
 }
 
-static int load(const char *path)
+/* The descriptor is shared with other processes, and so is its position. */
+static int load(const char *descriptor)
 {
-    if (*path == 0) return 0;
-    long file = call(SYS_open, (word)path, 0x80000, 0, 0), length = 0, count;
-    if (file < 0) return (int)file;
-    while ((count = call(SYS_read, file, (word)filter + length, MAX_FILTER - length, 0)) > 0) length += count;
-    call(SYS_close, file, 0, 0, 0);
+    if (*descriptor == 0) return 0;
+    long length = 0, count;
+    while ((count = call(SYS_pread64, parse(descriptor), (word)filter + length, MAX_FILTER - length, length)) > 0) length += count;
     if (count < 0) return (int)count;
     struct { unsigned short length; void *start; } program = { length / 8, filter };
     return (int)call(SYS_seccomp, 1, 0, (word)&program, 0);
@@ -186,7 +186,6 @@ static int serve(int child)
 static void run(char **arguments)
 {
     int count = parse(*arguments++);
-    call(SYS_fcntl, READY, 2, 1, 0); /* close on exec */
     for (int i = 0; i < count; i++)
     {
         int length = parse(*arguments++);
@@ -194,7 +193,7 @@ static void run(char **arguments)
         arguments[length] = 0;
         int child = start(arguments, 1);
         if (failure == 0) tell('@', child, -1);
-        if (i == 0) call(SYS_close, READY, 0, 0, 0);
+        if (i == 0) for (int given = READY; given <= LAST_GIVEN; given++) call(SYS_close, given, 0, 0, 0);
         if (failure != 0)
         {
             tell('!', i, failure);
@@ -219,7 +218,6 @@ static void say(const char *text)
 
 static void become(char **arguments)
 {
-    call(SYS_fcntl, READY, 2, 1, 0); /* close on exec */
     int error = execute(arguments);
     tell('!', 0, error);
     say("The command '");
@@ -258,6 +256,7 @@ void begin(word *stack)
     else call(SYS_rt_sigprocmask, 2, (word)&none, 0, 8);
     if (first) call(SYS_prctl, 4, 0, 0, 0); /* the job cannot look into this process */
     if (begins(arguments[1], "terminal")) call(SYS_ioctl, 0, 0x540E, 0, 0);
+    for (int given = READY; given <= LAST_GIVEN; given++) call(SYS_fcntl, given, 2, 1, 0); /* close on exec */
     if (load(arguments[2]) < 0) { say("The seccomp filter cannot be loaded.\n"); finish(125); }
     if (first) run(arguments + 3);
     else become(arguments + 3);

@@ -3,6 +3,7 @@ using Ergon.Drivers;
 using Ergon.Linux;
 using Ergon.Runc.Bundles;
 using Ergon.Runc.Containers;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Runc.Execution;
 
@@ -32,8 +33,8 @@ internal sealed record ContainerParts
 
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
-    /// <summary>Whether processes load the seccomp filter themselves, as those of exec then have to.</summary>
-    public required bool HasFilter { get; init; }
+    /// <summary>The seccomp filter that each process loads itself; <see langword="null"/>: runc makes one for the container.</summary>
+    public required SafeFileHandle? Filter { get; init; }
 
     public IReadOnlyList<PortMapping> Ports { get; init; } = [];
 }

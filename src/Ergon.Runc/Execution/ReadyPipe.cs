@@ -16,14 +16,24 @@ internal sealed class ReadyPipe : IDisposable
     public ReadyPipe(KernelEvents events)
     {
         (_read, _write) = Descriptors.Pipe();
-        _registration = events.Add(_read, KernelEvents.HungUp, (_, _) => _closed.TrySetResult());
+        try
+        {
+            _registration = events.Add(_read, KernelEvents.HungUp, (_, _) => _closed.TrySetResult());
+        }
+        catch
+        {
+            _read.Dispose();
+            _write.Dispose();
+            throw;
+        }
     }
 
     public int WriteDescriptor => Descriptors.Number(_write);
 
     public void CloseWriter() => _write.Dispose();
 
-    public Task WaitAsync(CancellationToken cancellationToken) => _closed.Task.WaitAsync(cancellationToken);
+    /// <summary>Completes when everybody has closed it.</summary>
+    public Task Closed => _closed.Task;
 
     public void Dispose()
     {

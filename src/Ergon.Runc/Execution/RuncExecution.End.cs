@@ -22,6 +22,7 @@ internal sealed partial class RuncExecution
             { Stage: InitStage.Ended, Number: var status } when parts.Plan.HasInit =>
                 (status & SignalBits) == 0 ? new DriverExit { ExitCode = status >> CodeShift } : new DriverExit { Signal = new Signal(status & SignalBits) },
             { Stage: InitStage.Refused, Number: var errno } => Refused(state.Index, errno),
+            _ when parts.Plan.HasInit && exit.ExitCode == ContainerInit.NotShutIn => new DriverExit { Lost = true, Message = "The kernel did not take the seccomp filter." },
             _ => OfFirstProcess(exit) with { KilledExternally = !_killRequested && !outOfMemory && exit.Signal is KillSignal or null && exit.ExitCode is null },
         };
         return await DescribeAsync(result, state) with { OutOfMemory = outOfMemory };

@@ -53,15 +53,27 @@ internal sealed partial class RuncExecution(ContainerParts parts) : IDriverExecu
     {
         using var nullDevice = Descriptors.Open("/dev/null", Libc.ReadWrite);
         using var ready = new ReadyPipe(Events);
+        var given = ContainerInit.Given(ready.WriteDescriptor, parts.Filter);
         using var runtime = await parts.Home.StartKeptAsync(
-            parts.Runtime.Run, [Descriptors.Number(nullDevice), parts.Stdout.WriteDescriptor, parts.Stderr.WriteDescriptor, ready.WriteDescriptor]);
+            parts.Runtime.Run(given.Count), [Descriptors.Number(nullDevice), parts.Stdout.WriteDescriptor, parts.Stderr.WriteDescriptor, .. given]);
         ready.CloseWriter();
         parts.Stdout.CloseWriter();
         parts.Stderr.CloseWriter();
-        await ready.WaitAsync(cancellationToken);
-        var exit = await runtime.Exit.WaitAsync(cancellationToken);
+        await parts.Shared.WaitForStepAsync(runtime.Exit, $"{parts.Runtime.Name} did not end", cancellationToken);
+        var exit = await runtime.Exit;
         if (exit.ExitCode != 0) throw RuntimeFailure.Describe(RuncCommand.ReadErrors(parts.Paths.Log), exit, parts.Plan);
-        return parts.Home.FindFirstProcess() ?? throw new LinuxException("find the first process of a container", Errno.NoSuchProcess);
+        var first = parts.Home.FindFirstProcess() ?? throw new LinuxException("find the first process of a container", Errno.NoSuchProcess);
+        try
+        {
+            // One that has ended has closed it as well; but its end is told whoever else may hold the pipe.
+            await parts.Shared.WaitForStepAsync(Task.WhenAny(ready.Closed, first.Exit), "the command was not executed", cancellationToken);
+            return first;
+        }
+        catch
+        {
+            first.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Goes on with the container that a former process started.</summary>

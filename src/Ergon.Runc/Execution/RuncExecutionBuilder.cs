@@ -1,11 +1,13 @@
 using System.Runtime.Versioning;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Ergon.Drivers;
 using Ergon.Images.Files;
 using Ergon.Images.Store;
 using Ergon.Linux;
 using Ergon.Runc.Bundles;
 using Ergon.Runc.Containers;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Runc.Execution;
 
@@ -13,9 +15,6 @@ namespace Ergon.Runc.Execution;
 [SupportedOSPlatform("linux")]
 internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec, RuncParts shared)
 {
-    // Where the keeper has the reading ends of the output; the lock of the image comes after them.
-    private const int KeptStdout = 3;
-    private const int KeptStderr = 4;
     private const string ImageFile = "image.json";
 
     private readonly BundlePaths _paths = new(context.WorkDirectory);
@@ -35,11 +34,11 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         if (plan.Command.Count == 0)
             throw new ExecutorException(ErrorCode.InvalidRequest, $"{SpecParameters.Field("cmd")}: is missing, and the image names no command either. Give one.", Request.ExecutionId);
         (_stdout, _stderr) = (KeptPipe.Create(), KeptPipe.Create());
-        var filter = FilterFor(plan);
+        var filter = FilterFor(plan.Capabilities);
         BundleWriter.MakeDirectories(_paths);
         MakeCgroup();
-        var writer = new BundleWriter(plan, _paths, _cgroup is null ? "" : shared.Cgroups.PathFor(_cgroup, context.ExecutorId, Request.ExecutionId, context.Outlives));
-        writer.WriteInside(filter);
+        var writer = new BundleWriter(plan, _paths, shared.Cgroups.PathFor(_cgroup!, context.ExecutorId, Request.ExecutionId, context.Outlives));
+        writer.WriteScripts();
         if (context.Outlives) await File.WriteAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), JsonSerializer.SerializeToUtf8Bytes(image.Config, StoreJsonContext.Default.ImageConfiguration), cancellationToken);
         _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, image.Layers, ownNetwork: false, shared.Events);
         if (context.Outlives) KeeperRecord.AddKeeper(context.WorkDirectory, _home.Keeper.Id);
@@ -47,7 +46,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         writer.WriteNames([], null);
         var (user, environment) = FindUser(plan);
         writer.WriteConfiguration(user, environment, null, filter is not null);
-        return Build(program, plan, user, environment, filter is not null);
+        return Build(program, plan, user, environment, filter);
     }
 
     /// <summary>Finds the container that a former process started; <see langword="null"/>: it was not started, or is gone.</summary>
@@ -55,16 +54,32 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
     {
         if (FindKeeper(context) is not { } keeper || (_home = ContainerHome.Attach(keeper, shared.Events)) is null) return null;
         using var runtime = _home.FindRuntime();
+        if (runtime is null) return null;
         // It may still be at it: the former process ended meanwhile.
-        if (runtime is null || (await runtime.Exit.WaitAsync(cancellationToken)).ExitCode != 0 || _home.FindFirstProcess() is not { } first) return null;
+        await shared.WaitForStepAsync(runtime.Exit, "the runtime did not end", cancellationToken);
+        if ((await runtime.Exit).ExitCode != 0 || _home.FindFirstProcess() is not { } first) return null;
         _cgroup = FindCgroup(context, shared);
-        (_stdout, _stderr) = (KeptPipe.Attach(_home.Keeper, KeptStdout), KeptPipe.Attach(_home.Keeper, KeptStderr));
-        var image = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), cancellationToken), StoreJsonContext.Default.ImageConfiguration) ?? new ImageConfiguration();
-        var plan = new ContainerPlan(Request, spec, image);
-        var (user, environment) = FindUser(plan);
-        var execution = Build(program, plan, user, environment, File.Exists(Path.Combine(_paths.Inside, ContainerInit.FilterName)));
+        (_stdout, _stderr) = (KeptPipe.Attach(_home.Keeper, ContainerHome.KeptStdout), KeptPipe.Attach(_home.Keeper, ContainerHome.KeptStderr));
+        var plan = new ContainerPlan(Request, spec, await ReadAsync(Path.Combine(context.WorkDirectory, ImageFile), StoreJsonContext.Default.ImageConfiguration, cancellationToken));
+        // As it was started: what the image said then about its user, the job may have changed.
+        var config = await ReadAsync(_paths.Configuration, OciJsonContext.Default.OciConfig, cancellationToken);
+        var filter = config.Linux.Seccomp is null ? FilterFor(plan.Capabilities) : null;
+        if (config.Linux.Seccomp is null && filter is null) throw new IOException("libseccomp has gone, which commands in the container need");
+        var execution = Build(program, plan, config.Process.Identity, config.Process.Variables, filter);
         execution.Resume(first);
         return execution;
+    }
+
+    private static async Task<T> ReadAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, cancellationToken), type) ?? throw new IOException($"{path} is empty");
+        }
+        catch (JsonException e)
+        {
+            throw new IOException($"{path} is damaged: {e.Message}", e);
+        }
     }
 
     /// <summary>Lets go of what has been opened, and leaves it as it is.</summary>
@@ -112,7 +127,6 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
 
     private void MakeCgroup()
     {
-        if (!shared.Cgroups.IsUsable) return;
         if (context.Outlives) KeeperRecord.Begin(context.WorkDirectory, shared.Cgroups.Find(context.ExecutorId, Request.ExecutionId, outlives: true));
         var (resources, can) = (Request.Resources, shared.Cgroups.Abilities);
         var limits = new CgroupLimits(can.Memory ? resources.Memory : null, can.Cpu ? resources.Cpu : null, can.Pids ? resources.Pids : null);
@@ -123,8 +137,8 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
     {
         Mark = Mark,
         Outlives = context.Outlives,
-        // In the order of KeptStdout and KeptStderr. As long as the keeper has the lock, nobody removes the layers.
-        Kept = [_stdout!.ReadDescriptor, _stderr!.ReadDescriptor, Descriptors.Number(image.Lock)],
+        // In the order of KeptStdout, KeptStderr and InitPath. As long as the keeper has the lock, nobody removes the layers.
+        Kept = [_stdout!.ReadDescriptor, _stderr!.ReadDescriptor, Descriptors.Number(image.Lock), Descriptors.Number(ContainerInit.Program)],
     };
 
     private (UserIdentity User, IReadOnlyDictionary<string, string> Environment) FindUser(ContainerPlan plan)
@@ -134,7 +148,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         return (user, plan.Environment(home));
     }
 
-    private RuncExecution Build(string program, ContainerPlan plan, UserIdentity user, IReadOnlyDictionary<string, string> environment, bool hasFilter) => new(new ContainerParts
+    private RuncExecution Build(string program, ContainerPlan plan, UserIdentity user, IReadOnlyDictionary<string, string> environment, SafeFileHandle? filter) => new(new ContainerParts
     {
         Shared = shared,
         Context = context,
@@ -147,15 +161,15 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         Cgroup = _cgroup,
         User = user,
         Environment = environment,
-        HasFilter = hasFilter,
+        Filter = filter,
     });
 
     // Without the library, runc makes the filter itself, which is slow.
-    private static byte[]? FilterFor(ContainerPlan plan)
+    private static SafeFileHandle? FilterFor(IReadOnlyCollection<string> capabilities)
     {
         try
         {
-            return SeccompFilter.For(plan.Capabilities);
+            return SeccompFilter.For(capabilities);
         }
         catch (DllNotFoundException)
         {

@@ -8,6 +8,9 @@ namespace Ergon.Runc.Execution;
 /// <summary>What all executions of a driver share.</summary>
 internal sealed record RuncParts
 {
+    // A step takes milliseconds; on a machine that is overloaded, seconds.
+    private static readonly TimeSpan StepTime = TimeSpan.FromSeconds(60);
+
     public required RuncOptions Options { get; init; }
 
     public required ImageStore Images { get; init; }
@@ -23,4 +26,21 @@ internal sealed record RuncParts
     /// <summary>The path of the runtime; <see langword="null"/>: it is not there.</summary>
     [SupportedOSPlatform("linux")]
     public string? FindRuntime() => ProgramPath.Find(Options.Runtime);
+
+    /// <summary>Waits for a step that others take, but not for ever: a runtime that hangs, or was stopped, must be found out.</summary>
+    /// <param name="step">Completes with the step.</param>
+    /// <param name="failure">What has not happened when the time is over.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="IOException">The time is over.</exception>
+    public async Task WaitForStepAsync(Task step, string failure, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await step.WaitAsync(StepTime, Time, cancellationToken);
+        }
+        catch (TimeoutException e)
+        {
+            throw new IOException($"{failure} within {StepTime.TotalSeconds:0} s", e);
+        }
+    }
 }

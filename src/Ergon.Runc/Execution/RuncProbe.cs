@@ -13,12 +13,17 @@ internal static class RuncProbe
 {
     private static readonly TimeSpan VersionTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>What is missing where no cgroups can be made: without one, nothing holds the processes of a container together.</summary>
+    public static FingerprintProblem NoCgroups { get; } = new(
+        "No cgroups can be made here, and each container needs one.", "Run Ergon where it may make cgroups: as root, or in a systemd unit with Delegate=yes.");
+
     public static async Task<ExecutorFingerprint> TakeAsync(RuncParts parts, CancellationToken cancellationToken)
     {
         var problems = new List<FingerprintProblem>();
         var version = await FindVersionAsync(parts, problems, cancellationToken);
         if (!ContainerInit.IsSupported) problems.Add(new("Containers need the first process that Ergon brings, which there is for x86-64 only.", "Use the docker executor."));
         else if (Libc.EffectiveUserId() != 0) problems.Add(new("Containers need root: for mounts, namespaces and cgroups.", "Run Ergon as root, or use the docker executor."));
+        else if (!parts.Cgroups.IsUsable) problems.Add(NoCgroups);
         else if (version is not null && await TryAsync(parts) is { } refusal) problems.Add(refusal);
         var available = version is not null && problems.Count == 0;
         AddMinor(parts.Cgroups, problems);
@@ -46,15 +51,28 @@ internal static class RuncProbe
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, "--version") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
-            var text = await process.StandardOutput.ReadToEndAsync(either.Token);
-            await process.WaitForExitAsync(either.Token);
-            return text.Split('\n')[0].Split(' ')[^1];
+            return await AskVersionAsync(program, either.Token);
         }
         catch (Exception e) when (e is System.ComponentModel.Win32Exception or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {
             problems.Add(new($"The OCI runtime {program} cannot be run: {e.Message}.", Remedy));
             return null;
+        }
+    }
+
+    private static async Task<string> AskVersionAsync(string program, CancellationToken cancellationToken)
+    {
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, "--version") { UseShellExecute = false, RedirectStandardOutput = true })!;
+        try
+        {
+            var text = await process.StandardOutput.ReadToEndAsync(cancellationToken);
+            await process.WaitForExitAsync(cancellationToken);
+            return text.Split('\n')[0].Split(' ')[^1];
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            throw;
         }
     }
 

@@ -19,7 +19,7 @@ internal static class RuntimeFailure
                 $"{SpecParameters.Field("working_directory")}: {plan.WorkingDirectory} cannot be entered by the job's user. Name a directory that it may enter. (runc says: {said})", id);
         }
 
-        if (said.Contains("OOM", StringComparison.OrdinalIgnoreCase))
+        if (said.Contains("OOM", StringComparison.Ordinal))
             return new ExecutorException(ErrorCode.InvalidRequest, $"resources.memory: is too little for a container to start in. Give at least 16m. (runc says: {said})", id);
         return new ExecutorException(ErrorCode.BackendFailed, $"The container could not be started: {said}.", id);
     }
