@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Ergon.Images;
 
 namespace Ergon.Cli;
 
@@ -107,7 +108,7 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
     private SpecConfig EngineSpec(SpecConfig spec)
     {
         var changes = new JsonObject();
-        if (parsed.GetValue(options.Image) is { } image) changes["image"] = image;
+        if (parsed.GetValue(options.Image) is { } image) changes["image"] = ImageSource.WithFullPath(image);
         if (parsed.GetValue(options.Entrypoint) is { } entrypoint) changes["entrypoint"] = new JsonArray(entrypoint);
         if (parsed.GetValue(options.WorkingDirectory) is { } directory) changes["working_directory"] = directory;
         if (parsed.GetValue(options.User) is { } user) changes["user"] = user;
@@ -130,7 +131,7 @@ internal sealed class RequestBuilder(ParseResult parsed, RunOptions options)
         if (ExecutorChosen) asked = hasImage ? "docker" : "process";
         if (asked == "process" && hasImage) _problems.Invalid("--image", "needs an executor with images: leave out '--executor process', or leave out the image.");
         if (asked == "process" && parameters.ContainsKey("pull_policy")) _problems.Invalid("--pull", "needs an image (--image).");
-        if (asked == "docker" && !hasImage) _problems.Invalid("--image", "is missing: name the image to run in, such as --image busybox, or use '--executor process'.");
+        if (asked is "docker" or "runc" && !hasImage) _problems.Invalid("--image", "is missing: name the image to run in, such as --image busybox, or use '--executor process'.");
         if (asked == "process" && !parameters.ContainsKey("cmd") && !parameters.ContainsKey("entrypoint")) _problems.Invalid("COMMAND", "is missing: give it after --, such as 'ergon run -- echo hello'.");
         return asked;
     }

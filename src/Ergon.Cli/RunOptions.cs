@@ -5,8 +5,8 @@ namespace Ergon.Cli;
 /// <summary>The options of <c>ergon run</c>. What is not given is <see langword="null"/> or empty, so that a job file keeps its own.</summary>
 internal sealed class RunOptions
 {
-    public Option<string> Executor { get; } = new("--executor") { Description = "auto, docker or process. auto takes docker when an image is given, else process.", DefaultValueFactory = _ => "auto", HelpName = "NAME" };
-    public Option<string?> Image { get; } = new("--image") { Description = "The image to run in: [registry/]name[:tag][@digest].", HelpName = "REF" };
+    public Option<string> Executor { get; } = new("--executor") { Description = $"auto, {string.Join(", ", Executors.Names)}. auto takes docker when an image is given, else process.", DefaultValueFactory = _ => "auto", HelpName = "NAME" };
+    public Option<string?> Image { get; } = new("--image") { Description = "The image to run in: [registry/]name[:tag][@digest]; except for docker also oci:DIR, docker-archive:FILE, rootfs:DIR.", HelpName = "REF" };
     public Option<string?> Cpus { get; } = new("--cpus") { Description = "CPU limit in cores, such as 1.5.", HelpName = "N" };
     public Option<string?> Memory { get; } = new("--memory", "-m") { Description = "Memory limit, such as 256m; swap is never added.", HelpName = "SIZE" };
     public Option<string?> Disk { get; } = new("--disk") { Description = "Limit of the writable disk, such as 1g.", HelpName = "SIZE" };

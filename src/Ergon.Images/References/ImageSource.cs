@@ -60,6 +60,14 @@ internal sealed partial record ImageSource
     /// <summary>The id of an image in the Docker Engine, which may be given in place of a reference.</summary>
     public string? Id { get; private init; }
 
+    /// <summary>The same text with a path that begins here, for whoever may give one that does not.</summary>
+    public static string WithFullPath(string text)
+    {
+        var prefix = Transports.Where(t => t.Kind is ImageSourceKind.OciDirectory or ImageSourceKind.OciArchive or ImageSourceKind.DockerArchive or ImageSourceKind.RootDirectory)
+            .Select(t => t.Prefix).FirstOrDefault(p => text.StartsWith(p, StringComparison.Ordinal) && text.Length > p.Length);
+        return prefix is null ? text : prefix + System.IO.Path.GetFullPath(text[prefix.Length..]);
+    }
+
     /// <summary>Takes the text apart, without looking at anything.</summary>
     /// <exception cref="FormatException">It names no image; the message says why.</exception>
     public static ImageSource Parse(string text) => TryParse(text, out var source, out var problem) ? source : throw new FormatException($"'{text}' {problem}");
