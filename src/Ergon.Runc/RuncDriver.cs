@@ -5,6 +5,7 @@ using Ergon.Drivers;
 using Ergon.Images;
 using Ergon.Images.Store;
 using Ergon.Linux;
+using Ergon.Networks;
 using Ergon.Runc.Containers;
 using Ergon.Runc.Execution;
 using Microsoft.Extensions.Logging;
@@ -74,7 +75,7 @@ internal sealed class RuncDriver : IExecutionDriver
     {
         if (network.EffectiveMode == NetworkMode.Host && !_options.Policy.AllowHostNetwork) problems.Forbidden("network.mode", "host is not allowed by the operator (AllowHostNetwork).");
         if (network is { EffectiveMode: NetworkMode.Host, Ports.Count: > 0 }) problems.Invalid("network.ports", "have no meaning on the host's network: the job listens on the host itself.");
-        if (network.EffectiveMode == NetworkMode.Bridge) problems.NotSupported(network.Mode is null ? "network.ports" : "network.mode", "needs a bridge network, which the runc executor does not have yet; use network.mode host or none, or the docker executor.");
+        if (network.EffectiveMode == NetworkMode.Bridge && OperatingSystem.IsLinux()) BridgeNetworks.Validate(network, problems);
     }
 
     public async ValueTask<IDriverExecution> PrepareAsync(DriverContext context, CancellationToken cancellationToken)
@@ -132,6 +133,7 @@ internal sealed class RuncDriver : IExecutionDriver
         foreach (var (id, execution) in ContainerHome.Keepers.Find(executorId))
             if (ExecutionId.TryParse(execution, out var known) && !keep.Contains(known)) await OtherProcess.KillAsync(id, parts.Events, cancellationToken);
         await parts.Cgroups.RemoveAllAsync(executorId, keep, parts.Events, cancellationToken);
+        await parts.Networks.CleanupAsync(executorId, keep, cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -140,6 +142,7 @@ internal sealed class RuncDriver : IExecutionDriver
         var parts = _parts.Value;
         foreach (var executorId in _executorIds.Keys) parts.Cgroups.RemoveExecutor(executorId);
         await parts.Images.DisposeAsync();
+        parts.Networks.Dispose();
         parts.Events.Dispose();
     }
 
@@ -161,6 +164,7 @@ internal sealed class RuncDriver : IExecutionDriver
             Options = _options,
             Images = new ImageStore(store, _logger, _time),
             Cgroups = new ContainerCgroups(),
+            Networks = new BridgeNetworks(new BridgeNetworkOptions(), _time),
             Events = new KernelEvents(),
             Time = _time,
             Logger = _logger,
@@ -177,7 +181,7 @@ internal sealed class RuncDriver : IExecutionDriver
         {
             if (OperatingSystem.IsLinux()) await builder.UndoAsync();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ExecutorException)
         {
             _logger.UndoFailed(executionId, e);
         }

@@ -4,7 +4,7 @@ namespace Ergon.Architecture.Tests;
 public sealed class DoorTests
 {
     private static readonly string[] Drivers = ["Ergon.Docker", "Ergon.MicroVm", "Ergon.Process", "Ergon.Runc"];
-    private static readonly string[] SharedByDrivers = ["Ergon", "Ergon.Images", "Ergon.Linux"];
+    private static readonly string[] SharedByDrivers = ["Ergon", "Ergon.Images", "Ergon.Linux", "Ergon.Networks"];
     private static readonly string[] Hosts = ["Ergon.Cli", "Ergon.Daemon"];
 
     public static TheoryData<string> Projects => [.. SourceProject.All.Select(p => p.Name)];
@@ -42,6 +42,14 @@ public sealed class DoorTests
         var images = Project("Ergon.Images");
         images.ProjectReferences.Should().BeSubsetOf(["Ergon", "Ergon.Linux"]);
         images.AssemblyReferences.Where(a => a.StartsWith("Ergon")).Should().BeSubsetOf(["Ergon", "Ergon.Linux"]);
+    }
+
+    [Fact]
+    public void Networks_see_the_contract_and_the_kernel_only()
+    {
+        var networks = Project("Ergon.Networks");
+        networks.ProjectReferences.Should().BeSubsetOf(["Ergon", "Ergon.Linux"]);
+        networks.AssemblyReferences.Where(a => a.StartsWith("Ergon")).Should().BeSubsetOf(["Ergon", "Ergon.Linux"]);
     }
 
     [Theory]

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-using Ergon.MicroVm.Network;
+using Ergon.Linux.Networking;
+using Ergon.MicroVm.Execution;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.TestProgram;
 
@@ -9,7 +11,7 @@ internal static class NetworksCommand
 {
     public static async Task<int> RunAsync(string directory)
     {
-        using var networks = new VmNetworks(new VmNetworkOptions { StateDirectory = directory, FallbackDns = ["192.0.2.53"] }, TimeProvider.System);
+        using var networks = new BridgeNetworks(new BridgeNetworkOptions { StateDirectory = directory, FallbackDns = ["192.0.2.53"] }, TimeProvider.System);
         while (await Console.In.ReadLineAsync() is { } line)
         {
             string answer;
@@ -28,12 +30,12 @@ internal static class NetworksCommand
         return 0;
     }
 
-    private static async Task<string> AnswerAsync(VmNetworks networks, string[] words)
+    private static async Task<string> AnswerAsync(BridgeNetworks networks, string[] words)
     {
         switch (words)
         {
             case ["create", var executor, var execution, var uid, .. var spec]:
-                return Text(await networks.CreateAsync(executor, ExecutionId.Parse(execution), Spec(spec), uint.Parse(uid, CultureInfo.InvariantCulture), CancellationToken.None));
+                return Text(await networks.CreateAsync(executor, ExecutionId.Parse(execution), Spec(spec), network => MakeTap(network, uint.Parse(uid, CultureInfo.InvariantCulture)), CancellationToken.None));
             case ["find", var executor, var execution]:
                 return Text(await networks.FindAsync(executor, ExecutionId.Parse(execution), CancellationToken.None));
             case ["remove", var executor, var execution]:
@@ -43,10 +45,16 @@ internal static class NetworksCommand
                 await networks.CleanupAsync(executor, keep.Select(ExecutionId.Parse).ToHashSet(), CancellationToken.None);
                 return "";
             case ["probe"]:
-                return await networks.ProbeAsync(CancellationToken.None) is { } problem ? $"{problem.Problem} | {problem.Remedy}" : "";
+                return await networks.ProbeAsync(TapProbe.Take(), CancellationToken.None) is { } problem ? $"{problem.Problem} | {problem.Remedy}" : "";
             default:
                 throw new ArgumentException(string.Join(' ', words), nameof(words));
         }
+    }
+
+    private static Task MakeTap(BridgeNetwork network, uint owner)
+    {
+        TapDevice.CreatePersistent(network.InterfaceName, owner);
+        return Task.CompletedTask;
     }
 
     // dns=ADDRESS, or ADDRESS:HOSTPORT:PORT/tcp, with '-' for no address.
@@ -69,5 +77,5 @@ internal static class NetworksCommand
         };
     }
 
-    private static string Text(VmNetwork? network) => network is null ? "null" : JsonSerializer.Serialize(network, NetworkJsonContext.Default.VmNetwork);
+    private static string Text(BridgeNetwork? network) => network is null ? "null" : JsonSerializer.Serialize(network, NetworkJsonContext.Default.BridgeNetwork);
 }

@@ -12,6 +12,10 @@ internal sealed class NetlinkMessage
 
     private readonly List<byte> _bytes = new(256);
 
+    private NetlinkMessage()
+    {
+    }
+
     public NetlinkMessage(ushort type, NetlinkFlags flags, ReadOnlySpan<byte> fixedPart)
     {
         _bytes.AddRange(new byte[HeaderLength]);
@@ -21,6 +25,17 @@ internal sealed class NetlinkMessage
         _bytes.AddRange(fixedPart);
         Align();
     }
+
+    /// <summary>A fixed part and attributes that become the value of an attribute.</summary>
+    public static NetlinkMessage Inside(ReadOnlySpan<byte> fixedPart)
+    {
+        var inside = new NetlinkMessage();
+        inside._bytes.AddRange(fixedPart);
+        inside.Align();
+        return inside;
+    }
+
+    public NetlinkMessage Attribute(ushort type, NetlinkMessage inside) => Attribute(type, CollectionsMarshal.AsSpan(inside._bytes));
 
     public NetlinkMessage Attribute(ushort type, ReadOnlySpan<byte> value)
     {

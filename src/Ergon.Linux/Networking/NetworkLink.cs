@@ -10,24 +10,36 @@ internal static class NetworkLink
     public const int MaxNameLength = 15;
     public const int MaxAliasLength = 255;
 
-    private const ushort NewLink = 16;
+    public const ushort NewLink = 16;
+    public const ushort HardwareAddressAttribute = 1;
+    public const ushort NamespaceAttribute = 28;
+    public const int InfoLength = 16;
+
     private const ushort DeleteLink = 17;
     private const ushort GetLink = 18;
     private const ushort NewAddress = 20;
+    private const ushort NewRoute = 24;
     private const ushort NameAttribute = 3;
     private const ushort MtuAttribute = 4;
     private const ushort AliasAttribute = 20;
     private const ushort AddressAttribute = 1;
     private const ushort LocalAttribute = 2;
     private const ushort BroadcastAttribute = 4;
-    private const int InfoLength = 16;
     private const int AddressInfoLength = 8;
+    private const ushort OutgoingAttribute = 4;
+    private const ushort GatewayAttribute = 5;
+    private const byte MainTable = 254;
+    private const byte SetAtBoot = 3;
+    private const byte Unicast = 1;
     private const byte InterNetwork = 2;
     private const int Up = 1;
 
     /// <summary>Sets what is shown beside the interface, and its largest packet.</summary>
     public static void Describe(string name, string alias, int mtu) => Change(
         Message(NewLink, NetlinkFlags.None, name).Attribute(AliasAttribute, alias).Attribute(MtuAttribute, (uint)mtu), $"describe {name}");
+
+    /// <summary>Adds the name and the largest packet of an interface that is to be.</summary>
+    public static NetlinkMessage Describe(NetlinkMessage message, string name, int mtu) => message.Attribute(NameAttribute, name).Attribute(MtuAttribute, (uint)mtu);
 
     public static void SetUp(string name) => Change(Message(NewLink, NetlinkFlags.None, name, Up), $"set {name} up");
 
@@ -72,6 +84,17 @@ internal static class NetworkLink
             new NetlinkMessage(NewAddress, NetlinkFlags.Request | NetlinkFlags.Acknowledge | NetlinkFlags.Create | NetlinkFlags.Exclusive, info)
                 .Attribute(LocalAttribute, bytes).Attribute(AddressAttribute, bytes).Attribute(BroadcastAttribute, broadcastBytes),
             $"give {address}/{prefixLength} to {name}");
+    }
+
+    /// <summary>Sends everything that has no other way to a gateway.</summary>
+    public static void AddDefaultRoute(string name, IPAddress gateway)
+    {
+        // struct rtmsg: family, lengths of target and source, type of service, table, protocol, scope, type, flags.
+        byte[] info = [InterNetwork, 0, 0, 0, MainTable, SetAtBoot, 0, Unicast, 0, 0, 0, 0];
+        Change(
+            new NetlinkMessage(NewRoute, NetlinkFlags.Request | NetlinkFlags.Acknowledge | NetlinkFlags.Create | NetlinkFlags.Exclusive, info)
+                .Attribute(GatewayAttribute, gateway.GetAddressBytes()).Attribute(OutgoingAttribute, (uint)GetIndex(name)),
+            $"add the default route by {gateway}");
     }
 
     private static int GetIndex(string name) =>

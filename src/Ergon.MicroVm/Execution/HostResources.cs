@@ -1,6 +1,7 @@
 using Ergon.Drivers;
 using Ergon.Linux;
-using Ergon.MicroVm.Network;
+using Ergon.Linux.Networking;
+using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Execution;
@@ -19,10 +20,10 @@ internal sealed class HostResources
     public Cgroup? Cgroup { get; private set; }
 
     /// <summary>The network; <see langword="null"/>: the guest has none.</summary>
-    public VmNetwork? Network { get; private set; }
+    public BridgeNetwork? Network { get; private set; }
 
     /// <summary>The guest's network interface.</summary>
-    public VmTap? Tap => Network is { } network ? new VmTap(network.TapName, network.GuestMac) : null;
+    public VmTap? Tap => Network is { } network ? new VmTap(network.InterfaceName, network.GuestMac) : null;
 
     /// <summary>The host ports that lead into the guest.</summary>
     public IReadOnlyList<PortMapping> Ports => Network?.Ports ?? [];
@@ -40,7 +41,7 @@ internal sealed class HostResources
             if (request.Network.EffectiveMode == NetworkMode.Bridge)
             {
                 var uid = VmmUser.Of(parts.Options.User, withKvm: false)?.Uid ?? Libc.EffectiveUserId();
-                host.Network = await parts.Networks.CreateAsync(executorId, request.ExecutionId, request.Network, uid, cancellationToken);
+                host.Network = await parts.Networks.CreateAsync(executorId, request.ExecutionId, request.Network, network => MakeTap(network, uid), cancellationToken);
             }
 
             return host;
@@ -50,6 +51,12 @@ internal sealed class HostResources
             await host.RemoveAsync(CancellationToken.None);
             throw;
         }
+    }
+
+    private static Task MakeTap(BridgeNetwork network, uint owner)
+    {
+        TapDevice.CreatePersistent(network.InterfaceName, owner);
+        return Task.CompletedTask;
     }
 
     /// <summary>Finds what a former process made.</summary>

@@ -3,7 +3,7 @@ using Ergon.Images.Store;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Guest.Channel;
 using Ergon.MicroVm.Guest.Protocol;
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Execution;
@@ -123,7 +123,7 @@ internal sealed class MicroVmBuilder(DriverContext context, MicroVmSpec spec, Mi
         }
     }
 
-    private GuestConfiguration Configuration(ImageConfiguration image, IReadOnlyList<string> arguments, MachineDisks.Made disks, VmNetwork? network)
+    private GuestConfiguration Configuration(ImageConfiguration image, IReadOnlyList<string> arguments, MachineDisks.Made disks, BridgeNetwork? network)
     {
         var hostname = spec.Hostname ?? Request.ExecutionId.ToHostname();
         var gateway = Request.Network.GatewayIp ?? network?.Gateway;

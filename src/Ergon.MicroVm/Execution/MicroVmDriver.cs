@@ -3,7 +3,7 @@ using Ergon.Drivers;
 using Ergon.Images.Store;
 using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -36,7 +36,7 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
             Boot = boot,
             Vmm = createVmm(new VmmHost(boot, cache, events, logger, time)),
             Images = new ImageStore(new ImageStoreOptions { Directory = Path.Combine(cache, "images"), MaxBytes = options.CacheBytes }, logger, time),
-            Networks = new VmNetworks(new VmNetworkOptions(), time),
+            Networks = new BridgeNetworks(new BridgeNetworkOptions(), time),
             // Not the family of executions that are abandoned when their executor ends: a machine outlives it.
             Cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn(), "ergon-vm"),
             Events = events,

@@ -31,7 +31,7 @@ internal sealed class MicroVmFingerprint(MicroVmParts parts)
             problems.Add(new FingerprintProblem(e.Message, "Run 'ergon vm setup', or set the options KernelImage and KernelModules."));
         }
 
-        var network = await parts.Networks.ProbeAsync(cancellationToken);
+        var network = await parts.Networks.ProbeAsync(TapProbe.Take(), cancellationToken);
         if (network is not null) problems.Add(network);
         if (!parts.Cgroups.Abilities.Memory)
             problems.Add(new FingerprintProblem("The memory of virtual machine processes cannot be limited on the host (a guest is limited by its own size).", "Run Ergon as root, or with a delegated cgroup."));

@@ -1,7 +1,7 @@
 using Ergon.Images.Store;
 using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
 using Microsoft.Extensions.Logging;
 
@@ -20,7 +20,7 @@ internal sealed record MicroVmParts
 
     public required ImageStore Images { get; init; }
 
-    public required VmNetworks Networks { get; init; }
+    public required BridgeNetworks Networks { get; init; }
 
     public required CgroupFactory Cgroups { get; init; }
 

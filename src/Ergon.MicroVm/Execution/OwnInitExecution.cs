@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Ergon.Drivers;
 using Ergon.Linux;
 using Ergon.MicroVm.Vmm;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.Execution;
 
@@ -71,7 +72,7 @@ internal sealed class OwnInitExecution(DriverContext context, MicroVmParts parts
         return copy;
     }
 
-    private static string ArgumentsOf(MicroVmSpec spec, Network.VmNetwork? network)
+    private static string ArgumentsOf(MicroVmSpec spec, BridgeNetwork? network)
     {
         var root = spec.RootFileSystem is null ? "" : "root=/dev/vda rw ";
         // As the kernel's documentation of nfsroot describes it; a kernel without that support ignores it.

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Ergon.Linux;
+using Ergon.Networks;
 using Ergon.Runc.Containers;
 
 namespace Ergon.Runc.Bundles;
@@ -52,14 +53,13 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
     }
 
     /// <summary>Writes the names of hosts and of name servers.</summary>
-    /// <param name="addresses">Further lines of <c>/etc/hosts</c>.</param>
-    /// <param name="nameServers">The name servers; <see langword="null"/>: the host's.</param>
-    public void WriteNames(IReadOnlyList<string> addresses, IReadOnlyList<string>? nameServers)
+    /// <param name="network">The container's own network; <see langword="null"/>: it is on the host's, or has none.</param>
+    public void WriteNames(BridgeNetwork? network)
     {
-        var hosts = plan.Network == NetworkMode.Host
-            ? CgroupText.Read("/etc/hosts") ?? ""
-            : $"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{string.Concat(addresses.Select(a => a + "\n"))}";
-        var resolver = nameServers is null ? CgroupText.Read("/etc/resolv.conf") ?? "" : string.Concat(nameServers.Select(s => $"nameserver {s}\n"));
+        var addresses = network is null ? "" : $"{plan.Request.Network.GatewayIp ?? network.Gateway}\thost.docker.internal\n{network.GuestAddress}\t{plan.HostName}\n";
+        var hosts = plan.Network == NetworkMode.Host ? CgroupText.Read("/etc/hosts") ?? "" : $"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{addresses}";
+        var nameServers = network?.NameServers ?? plan.Request.Network.Dns;
+        var resolver = nameServers.Count == 0 ? CgroupText.Read("/etc/resolv.conf") ?? "" : string.Concat(nameServers.Select(s => $"nameserver {s}\n"));
         Write(Path.Combine(paths.Etc, "hostname"), System.Text.Encoding.UTF8.GetBytes(plan.HostName + "\n"), Readable);
         Write(Path.Combine(paths.Etc, "hosts"), System.Text.Encoding.UTF8.GetBytes(hosts), Readable);
         Write(Path.Combine(paths.Etc, "resolv.conf"), System.Text.Encoding.UTF8.GetBytes(resolver), Readable);

@@ -73,6 +73,7 @@ internal sealed partial class RuncExecution
             // Only now: until the engine has recorded how it ended, a later process must be able to learn it.
             await parts.Home.DestroyAsync();
             if (parts.Cgroup is { } cgroup) await cgroup.RemoveAsync(Events, cancellationToken);
+            await parts.Shared.Networks.RemoveAsync(parts.Context.ExecutorId, Id, cancellationToken);
             DirectoryTree.Remove(parts.Paths.Written);
             _destroyed = true;
         }

@@ -5,6 +5,7 @@ using Ergon.Drivers;
 using Ergon.Images.Files;
 using Ergon.Images.Store;
 using Ergon.Linux;
+using Ergon.Networks;
 using Ergon.Runc.Bundles;
 using Ergon.Runc.Containers;
 using Microsoft.Win32.SafeHandles;
@@ -22,6 +23,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
     private KeptPipe? _stdout;
     private KeptPipe? _stderr;
     private ContainerHome? _home;
+    private BridgeNetwork? _network;
 
     private ExecutionRequest Request => context.Request;
 
@@ -40,12 +42,13 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         var writer = new BundleWriter(plan, _paths, shared.Cgroups.PathFor(_cgroup!, context.ExecutorId, Request.ExecutionId, context.Outlives));
         writer.WriteScripts();
         if (context.Outlives) await File.WriteAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), JsonSerializer.SerializeToUtf8Bytes(image.Config, StoreJsonContext.Default.ImageConfiguration), cancellationToken);
-        _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, image.Layers, ownNetwork: false, shared.Events);
+        _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, image.Layers, plan.Network == NetworkMode.Bridge, shared.Events);
         if (context.Outlives) KeeperRecord.AddKeeper(context.WorkDirectory, _home.Keeper.Id);
         cancellationToken.ThrowIfCancellationRequested();
-        writer.WriteNames([], null);
+        if (plan.Network == NetworkMode.Bridge) await ConnectAsync(_home, cancellationToken);
+        writer.WriteNames(_network);
         var (user, environment) = FindUser(plan);
-        writer.WriteConfiguration(user, environment, null, filter is not null);
+        writer.WriteConfiguration(user, environment, _network is null ? null : ContainerHome.NetworkPath, filter is not null);
         return Build(program, plan, user, environment, filter);
     }
 
@@ -59,6 +62,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         await shared.WaitForStepAsync(runtime.Exit, "the runtime did not end", cancellationToken);
         if ((await runtime.Exit).ExitCode != 0 || _home.FindFirstProcess() is not { } first) return null;
         _cgroup = FindCgroup(context, shared);
+        _network = await shared.Networks.FindAsync(context.ExecutorId, Request.ExecutionId, cancellationToken);
         (_stdout, _stderr) = (KeptPipe.Attach(_home.Keeper, ContainerHome.KeptStdout), KeptPipe.Attach(_home.Keeper, ContainerHome.KeptStderr));
         var plan = new ContainerPlan(Request, spec, await ReadAsync(Path.Combine(context.WorkDirectory, ImageFile), StoreJsonContext.Default.ImageConfiguration, cancellationToken));
         // As it was started: what the image said then about its user, the job may have changed.
@@ -96,6 +100,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
     {
         if (_home is not null) await _home.DestroyAsync();
         if (_cgroup is not null) await _cgroup.RemoveAsync(shared.Events, CancellationToken.None);
+        if (_network is not null) await shared.Networks.RemoveAsync(context.ExecutorId, Request.ExecutionId, CancellationToken.None);
         Release();
         DirectoryTree.Remove(_paths.Written);
     }
@@ -105,6 +110,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
     {
         if (FindKeeper(context) is { } keeper) await OtherProcess.KillAsync(keeper, shared.Events, cancellationToken);
         if (FindCgroup(context, shared) is { } cgroup) await cgroup.RemoveAsync(shared.Events, cancellationToken);
+        await shared.Networks.RemoveAsync(context.ExecutorId, context.Request.ExecutionId, cancellationToken);
         DirectoryTree.Remove(new BundlePaths(context.WorkDirectory).Written);
     }
 
@@ -133,6 +139,13 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         _cgroup = shared.Cgroups.Create(context.ExecutorId, Request.ExecutionId, context.Outlives, limits);
     }
 
+    private async Task ConnectAsync(ContainerHome home, CancellationToken cancellationToken)
+    {
+        using var inside = home.Keeper.OpenNamespace("net");
+        _network = await shared.Networks.CreateAsync(
+            context.ExecutorId, Request.ExecutionId, Request.Network, network => NamespaceConnection.MakeAsync(network, inside), cancellationToken);
+    }
+
     private KeeperRequest KeeperRequest(ImageLease image) => new()
     {
         Mark = Mark,
@@ -159,6 +172,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         Stdout = _stdout!,
         Stderr = _stderr!,
         Cgroup = _cgroup,
+        Ports = _network?.Ports ?? [],
         User = user,
         Environment = environment,
         Filter = filter,

@@ -1,6 +1,7 @@
 using System.Runtime.Versioning;
 using Ergon.Images.Store;
 using Ergon.Linux;
+using Ergon.Networks;
 using Microsoft.Extensions.Logging;
 
 namespace Ergon.Runc.Execution;
@@ -16,6 +17,8 @@ internal sealed record RuncParts
     public required ImageStore Images { get; init; }
 
     public required ContainerCgroups Cgroups { get; init; }
+
+    public required BridgeNetworks Networks { get; init; }
 
     public required KernelEvents Events { get; init; }
 

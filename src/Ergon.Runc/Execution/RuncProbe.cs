@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Ergon.Images.Files;
 using Ergon.Linux;
+using Ergon.Networks;
 using Ergon.Runc.Bundles;
 using Ergon.Runc.Containers;
 
@@ -24,15 +25,18 @@ internal static class RuncProbe
         if (!ContainerInit.IsSupported) problems.Add(new("Containers need the first process that Ergon brings, which there is for x86-64 only.", "Use the docker executor."));
         else if (Libc.EffectiveUserId() != 0) problems.Add(new("Containers need root: for mounts, namespaces and cgroups.", "Run Ergon as root, or use the docker executor."));
         else if (!parts.Cgroups.IsUsable) problems.Add(NoCgroups);
-        else if (version is not null && await TryAsync(parts) is { } refusal) problems.Add(refusal);
+        var (refusal, unconnected) = version is null || problems.Count > 0 ? default : await TryAsync(parts);
+        if (refusal is not null) problems.Add(refusal);
         var available = version is not null && problems.Count == 0;
+        var network = await parts.Networks.ProbeAsync(unconnected, cancellationToken);
+        if (network is not null) problems.Add(network);
         AddMinor(parts.Cgroups, problems);
         return new ExecutorFingerprint
         {
             Executor = RuncSpec.Type,
             Available = available,
             Version = version,
-            Capabilities = Capabilities(parts),
+            Capabilities = Capabilities(parts, network is null),
             Problems = problems,
             Details = new Dictionary<string, string> { ["runtime"] = parts.FindRuntime() ?? parts.Options.Runtime, ["cgroups"] = parts.Cgroups.Layout },
         };
@@ -76,8 +80,8 @@ internal static class RuncProbe
         }
     }
 
-    // What a container lives in, without a container.
-    private static async Task<FingerprintProblem?> TryAsync(RuncParts parts)
+    // What a container lives in, without a container; then, what keeps it from being connected to a network.
+    private static async Task<(FingerprintProblem? Refusal, FingerprintProblem? Unconnected)> TryAsync(RuncParts parts)
     {
         var paths = new BundlePaths(Directory.CreateTempSubdirectory("ergon-probe-").FullName);
         try
@@ -85,12 +89,14 @@ internal static class RuncProbe
             BundleWriter.MakeDirectories(paths);
             var request = new KeeperRequest { Mark = ContainerHome.Keepers.Of("probe", "probe") };
             using var home = await ContainerHome.CreateAsync(request, paths, [], ownNetwork: true, parts.Events);
+            using var inside = home.Keeper.OpenNamespace("net");
+            var unconnected = NamespaceConnection.Probe(inside);
             await home.DestroyAsync();
-            return null;
+            return (null, unconnected);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new($"A container's root file system cannot be mounted: {e.Message}.", "Give Ergon CAP_SYS_ADMIN (in a container: --privileged), with its data on a file system that overlayfs can write on (not on another overlay).");
+            return (new($"A container's root file system cannot be mounted: {e.Message}.", "Give Ergon CAP_SYS_ADMIN (in a container: --privileged), with its data on a file system that overlayfs can write on (not on another overlay)."), null);
         }
         finally
         {
@@ -108,7 +114,7 @@ internal static class RuncProbe
         else NativeLibrary.Free(library);
     }
 
-    private static ExecutorCapabilities Capabilities(RuncParts parts) => new()
+    private static ExecutorCapabilities Capabilities(RuncParts parts, bool hasBridge) => new()
     {
         Images = true,
         Pause = parts.Cgroups.Abilities.Freeze,
@@ -119,7 +125,7 @@ internal static class RuncProbe
         PidsLimit = parts.Cgroups.Abilities.Pids,
         FileSystemIsolation = true,
         WritableInputs = true,
-        Networks = parts.Options.Policy.AllowHostNetwork ? [NetworkMode.None, NetworkMode.Host] : [NetworkMode.None],
+        Networks = [NetworkMode.None, .. hasBridge ? [NetworkMode.Bridge] : Array.Empty<NetworkMode>(), .. parts.Options.Policy.AllowHostNetwork ? [NetworkMode.Host] : Array.Empty<NetworkMode>()],
         ExactSignals = true,
         Recovery = true,
     };

@@ -1,5 +1,5 @@
 using System.Net;
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.Tests.Network;
 

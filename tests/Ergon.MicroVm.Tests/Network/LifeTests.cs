@@ -1,4 +1,4 @@
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.Tests.Network;
 
@@ -58,12 +58,12 @@ public sealed class LifeTests
         NetworksProgram[] programs = [lab.StartNetworks(), lab.StartNetworks(), lab.StartNetworks()];
         var made = (await Task.WhenAll(programs.Select(async (program, p) =>
         {
-            var mine = new List<VmNetwork>();
+            var mine = new List<BridgeNetwork>();
             for (var i = 0; i < Each; i++) mine.Add(await program.CreateAsync($"executor{p}", $"e{i}", Ports.Replace("8080", "0")));
             return mine;
         }))).SelectMany(n => n).ToList();
         made.Select(n => n.GuestAddress).Should().OnlyHaveUniqueItems().And.HaveCount(programs.Length * Each);
-        made.Select(n => n.TapName).Should().OnlyHaveUniqueItems();
+        made.Select(n => n.InterfaceName).Should().OnlyHaveUniqueItems();
         made.SelectMany(n => n.Ports).Select(p => (p.Protocol, p.HostPort)).Should().OnlyHaveUniqueItems();
         await Task.WhenAll(programs.Select((program, p) => program.CleanupAsync($"executor{p}")));
         (await lab.DescribeHostAsync()).Should().Be(before);
@@ -156,7 +156,7 @@ public sealed class LifeTests
         async Task<int> AttachAsync(int user) => (await lab.Host.TryAsync(
             "unshare", "--mount", "sh", "-c",
             $"mount -t tmpfs tmpfs {lab.StateDirectory} && mknod -m 666 {lab.StateDirectory}/tun c 10 200 && mount --bind {lab.StateDirectory}/tun /dev/net/tun && " +
-            $"exec setpriv --reuid={user} --regid=1000 --clear-groups --inh-caps=-all {NetworkNamespace.Program} attach {network.TapName}")).ExitCode;
+            $"exec setpriv --reuid={user} --regid=1000 --clear-groups --inh-caps=-all {NetworkNamespace.Program} attach {network.InterfaceName}")).ExitCode;
     }
 
     [Fact]

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.Tests.Network;
 
@@ -57,10 +57,10 @@ internal sealed class NetworkLab : IAsyncDisposable
     public NetworksProgram StartNetworks(string? path = null) => new(Host.StartProgramWithPath(path, "networks", StateDirectory));
 
     /// <summary>Starts a guest on a network: its card, its address, its route.</summary>
-    public async Task<NetworkNamespace> StartGuestAsync(VmNetwork network)
+    public async Task<NetworkNamespace> StartGuestAsync(BridgeNetwork network)
     {
         var guest = await AddNamespaceAsync();
-        (await Host.StartProgram("cable", network.TapName, guest.File, "eth0").ReadLineAsync()).Should().Be("ready");
+        (await Host.StartProgram("cable", network.InterfaceName, guest.File, "eth0").ReadLineAsync()).Should().Be("ready");
         await guest.IpAsync($"link set eth0 address {network.GuestMac} mtu {network.Mtu} up");
         await guest.IpAsync($"address add {network.GuestAddress}/{network.PrefixLength} dev eth0");
         await guest.IpAsync($"route add default via {network.Gateway}");
@@ -96,10 +96,10 @@ internal sealed class NetworksProgram(RunningProgram program)
     public Task<string?> AskAsync(string command) => program.CommandAsync(command);
 
     /// <summary>Makes a network with ports written as <c>ADDRESS:HOSTPORT:PORT/tcp</c>, and servers as <c>dns=ADDRESS</c>.</summary>
-    public async Task<VmNetwork> CreateAsync(string executor, string execution, string spec = "") =>
+    public async Task<BridgeNetwork> CreateAsync(string executor, string execution, string spec = "") =>
         Network(await AskAsync($"create {executor} {execution} 1000 {spec}".TrimEnd()))!;
 
-    public async Task<VmNetwork?> FindAsync(string executor, string execution) => Network(await AskAsync($"find {executor} {execution}"));
+    public async Task<BridgeNetwork?> FindAsync(string executor, string execution) => Network(await AskAsync($"find {executor} {execution}"));
 
     public async Task RemoveAsync(string executor, string execution) => (await AskAsync($"remove {executor} {execution}")).Should().Be("ok ");
 
@@ -108,9 +108,9 @@ internal sealed class NetworksProgram(RunningProgram program)
 
     public Task KillAsync() => program.KillAsync();
 
-    private static VmNetwork? Network(string? answer)
+    private static BridgeNetwork? Network(string? answer)
     {
         answer.Should().StartWith("ok ");
-        return JsonSerializer.Deserialize(answer![3..], NetworkJsonContext.Default.VmNetwork);
+        return JsonSerializer.Deserialize(answer![3..], NetworkJsonContext.Default.BridgeNetwork);
     }
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.Tests.Network;
 
@@ -128,7 +128,7 @@ public sealed class PortTests
     public void What_a_vm_cannot_have_is_told_all_at_once()
     {
         var problems = new RequestProblems();
-        VmNetworks.Validate(new NetworkSpec { Dns = ["192.0.2.1", "2001:db8::1"], Ports = [new() { ExecutorPort = 1, HostIp = "::1" }, new() { ExecutorPort = 2 }] }, problems);
+        BridgeNetworks.Validate(new NetworkSpec { Dns = ["192.0.2.1", "2001:db8::1"], Ports = [new() { ExecutorPort = 1, HostIp = "::1" }, new() { ExecutorPort = 2 }] }, problems);
         var error = Assert.Throws<ExecutorException>(() => problems.ThrowIfAny());
         error.Code.Should().Be(ErrorCode.NotSupported);
         error.Problems.Select(p => p.Field).Should().Equal("network.dns[1]", "network.ports[0].host_ip");

@@ -1,4 +1,4 @@
-using Ergon.MicroVm.Network;
+using Ergon.Networks;
 
 namespace Ergon.MicroVm.Tests.Network;
 
@@ -111,12 +111,12 @@ public sealed class ReachTests
         var guest = await lab.StartGuestAsync(network);
         await lab.Host.ServeAsync(81, "host");
         await guest.IpAsync("address add 10.201.200.1/32 dev eth0");
-        await lab.Host.IpAsync($"route add 10.201.200.1/32 dev {network.TapName}");
+        await lab.Host.IpAsync($"route add 10.201.200.1/32 dev {network.InterfaceName}");
         (await guest.AskAsync("tcp", network.Gateway, 81, "10.201.200.1")).Should().Be("silence");
         await guest.IpAsync("link set eth0 address 06:00:00:00:00:99");
         (await guest.AskAsync("tcp", network.Gateway, 81)).Should().Be("silence");
         await RemoveRulesAsync(lab, "arriving");
-        await lab.Host.IpAsync($"neighbour flush dev {network.TapName}");
+        await lab.Host.IpAsync($"neighbour flush dev {network.InterfaceName}");
         (await guest.AskAsync("tcp", network.Gateway, 81)).Should().Be($"host sees {network.GuestAddress}");
         (await guest.AskAsync("tcp", network.Gateway, 81, "10.201.200.1")).Should().Be("host sees 10.201.200.1");
     }
@@ -127,8 +127,8 @@ public sealed class ReachTests
         await using var lab = await NetworkLab.CreateAsync();
         var network = await lab.StartNetworks().CreateAsync("one", "a");
         await lab.StartGuestAsync(network);
-        (await lab.Host.RunAsync("cat", $"/proc/sys/net/ipv6/conf/{network.TapName}/disable_ipv6")).Should().Be("1");
-        (await lab.Host.RunAsync("ip", "-6", "address", "show", "dev", network.TapName)).Should().BeEmpty();
+        (await lab.Host.RunAsync("cat", $"/proc/sys/net/ipv6/conf/{network.InterfaceName}/disable_ipv6")).Should().Be("1");
+        (await lab.Host.RunAsync("ip", "-6", "address", "show", "dev", network.InterfaceName)).Should().BeEmpty();
     }
 
     /// <summary>Makes a namespace send what goes to 127.0.0.0/8 over a wire.</summary>

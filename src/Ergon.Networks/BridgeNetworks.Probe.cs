@@ -2,24 +2,24 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Ergon.Linux;
-using Ergon.Linux.Networking;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>Whether networks can be made here, and whether a request's can.</summary>
-internal sealed partial class VmNetworks
+internal sealed partial class BridgeNetworks
 {
     private const int NetworkAdministrator = 12;
 
     /// <summary>What keeps this host from making bridge networks, and what to do about it; <see langword="null"/> when nothing does.</summary>
-    public async ValueTask<FingerprintProblem?> ProbeAsync(CancellationToken cancellationToken)
+    /// <param name="unconnected">What keeps guests from being connected to them.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public async ValueTask<FingerprintProblem?> ProbeAsync(FingerprintProblem? unconnected, CancellationToken cancellationToken)
     {
         if (!await IsAdministratorAsync(cancellationToken))
-            return new("Bridge networks of VMs need the right to change the host's network.", "Run as root, or grant CAP_NET_ADMIN.");
-        if (DescribeTapProblem() is { } tap)
-            return new($"Bridge networks of VMs need {TapDevice.Path}: {tap}.", "Load the kernel's module: 'modprobe tun'. In a container, pass the device: '--device /dev/net/tun'.");
+            return new("Bridge networks need the right to change the host's network.", "Run as root, or grant CAP_NET_ADMIN.");
+        if (unconnected is not null) return unconnected;
         if (NftCommand.Find("nft") is null)
-            return new("Bridge networks of VMs need the command 'nft', which was not found.", "Install the package 'nftables'.");
+            return new("Bridge networks need the command 'nft', which was not found.", "Install the package 'nftables'.");
         try
         {
             if (await _nft.CheckAsync(NetworkRules.Render("probe", [Example]), cancellationToken) is { } refusal)
@@ -38,20 +38,20 @@ internal sealed partial class VmNetworks
     public static void Validate(NetworkSpec network, RequestProblems problems)
     {
         for (var i = 0; i < network.Dns.Count; i++)
-            if (IsOtherThanIpv4(network.Dns[i])) problems.NotSupported($"network.dns[{i}]", $"is {network.Dns[i]}, but the network of a VM is IPv4 only. Name a server's IPv4 address.");
+            if (IsOtherThanIpv4(network.Dns[i])) problems.NotSupported($"network.dns[{i}]", $"is {network.Dns[i]}, but bridge networks are IPv4 only. Name a server's IPv4 address.");
         for (var i = 0; i < network.Ports.Count; i++)
         {
             if (network.Ports[i].HostIp is { } ip && IsOtherThanIpv4(ip))
-                problems.NotSupported($"network.ports[{i}].host_ip", $"is {ip}, but the network of a VM is IPv4 only. Name an IPv4 address of the host, or 0.0.0.0 for all.");
+                problems.NotSupported($"network.ports[{i}].host_ip", $"is {ip}, but bridge networks are IPv4 only. Name an IPv4 address of the host, or 0.0.0.0 for all.");
         }
     }
 
     private static NetworkRecord Example => new()
     {
-        ExecutorId = "probe", ExecutionId = "probe", Owner = 0,
-        Network = new VmNetwork
+        ExecutorId = "probe", ExecutionId = "probe",
+        Network = new BridgeNetwork
         {
-            TapName = NetworkRecord.TapPrefix, GuestAddress = "10.201.0.2", Gateway = "10.201.0.1", PrefixLength = 30, GuestMac = "06:00:0a:c9:00:02", Mtu = DefaultMtu,
+            InterfaceName = NetworkRecord.InterfacePrefix, GuestAddress = "10.201.0.2", Gateway = "10.201.0.1", PrefixLength = 30, GuestMac = "06:00:0a:c9:00:02", Mtu = DefaultMtu,
             NameServers = ["169.254.0.1"],
             Ports = [new() { HostIp = "127.0.0.1", HostPort = 1, ExecutorPort = 1 }, new() { HostIp = "0.0.0.0", HostPort = 2, ExecutorPort = 2, Protocol = PortProtocol.Udp }],
         },
@@ -69,19 +69,6 @@ internal sealed partial class VmNetworks
         }
 
         return false;
-    }
-
-    private static string? DescribeTapProblem()
-    {
-        try
-        {
-            Descriptors.Open(TapDevice.Path, Libc.ReadWrite).Dispose();
-            return null;
-        }
-        catch (LinuxException e)
-        {
-            return Errno.Describe(e.Errno);
-        }
     }
 
     private static bool IsReadOnly(string path)

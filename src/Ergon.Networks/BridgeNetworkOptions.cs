@@ -1,9 +1,9 @@
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
-/// <summary>How the networks of VMs are made.</summary>
-internal sealed record VmNetworkOptions
+/// <summary>How bridge networks are made.</summary>
+internal sealed record BridgeNetworkOptions
 {
-    /// <summary>The addresses that VMs get, four for each. They must not be in use on the host's own networks.</summary>
+    /// <summary>The addresses that guests get, four for each. They must not be in use on the host's own networks.</summary>
     public AddressRange AddressPool { get; init; } = AddressRange.Parse("10.201.0.0/16");
 
     /// <summary>Name servers for guests whose request names none. Empty: the host's.</summary>

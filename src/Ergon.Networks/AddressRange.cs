@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>A range of IPv4 addresses that share a prefix, such as <c>10.201.0.0/16</c>.</summary>
 internal readonly record struct AddressRange(uint First, int PrefixLength)

@@ -1,7 +1,7 @@
 using System.Net.NetworkInformation;
 using System.Text.Json;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>
 /// Firewalls that let nothing be forwarded unless a rule of their own says so. Docker makes iptables' FORWARD chain one of them, and
@@ -10,7 +10,7 @@ namespace Ergon.MicroVm.Network;
 /// </summary>
 internal sealed class ForwardPolicy(NftCommand nft)
 {
-    private const string Guests = NetworkRecord.TapPrefix + "*";
+    private const string Guests = NetworkRecord.InterfacePrefix + "*";
     private const string Mark = "ergon guests";
     private const string LegacyTables = "/proc/net/ip_tables_names";
     private const string LegacyCommand = "iptables-legacy";
@@ -38,7 +38,7 @@ internal sealed class ForwardPolicy(NftCommand nft)
     /// <summary>Takes the rules away when no guest of any executor is left.</summary>
     public async ValueTask ForgetGuestsAsync(CancellationToken cancellationToken)
     {
-        if (Array.Exists(NetworkInterface.GetAllNetworkInterfaces(), i => i.Name.StartsWith(NetworkRecord.TapPrefix, StringComparison.Ordinal))) return;
+        if (Array.Exists(NetworkInterface.GetAllNetworkInterfaces(), i => i.Name.StartsWith(NetworkRecord.InterfacePrefix, StringComparison.Ordinal))) return;
         var handles = (await ListChainsAsync(cancellationToken)).Any(c => c.IsIptables) ? await FindOwnRulesAsync(cancellationToken) : [];
         if (handles.Count > 0) await nft.ApplyAsync(string.Concat(handles.Select(h => $"delete rule ip filter FORWARD handle {h}\n")), cancellationToken);
         if (!HasLegacy()) return;
@@ -55,12 +55,12 @@ internal sealed class ForwardPolicy(NftCommand nft)
             if (chain.IsIptables || (await nft.ListAsync(["chain", .. chain.Path], cancellationToken)).Contains($"\"{Guests}\"", StringComparison.Ordinal)) continue;
             var name = string.Join(' ', chain.Path);
             return new FingerprintProblem(
-                $"The firewall's chain '{name}' drops what is forwarded, so that VMs on a bridge network reach nothing outside.",
+                $"The firewall's chain '{name}' drops what is forwarded, so that guests on a bridge network reach nothing outside.",
                 $"""Let guests through: nft 'add rule {name} iifname "{Guests}" accept; add rule {name} oifname "{Guests}" accept', and in the configuration of the firewall.""");
         }
 
         if (await LegacyDropsAsync(cancellationToken) && NftCommand.Find(LegacyCommand) is null)
-            return new FingerprintProblem("The old iptables drops what is forwarded, so that VMs on a bridge network reach nothing outside.", $"Install '{LegacyCommand}' (package 'iptables').");
+            return new FingerprintProblem("The old iptables drops what is forwarded, so that guests on a bridge network reach nothing outside.", $"Install '{LegacyCommand}' (package 'iptables').");
         return null;
     }
 
@@ -107,7 +107,7 @@ internal sealed class ForwardPolicy(NftCommand nft)
 
     private async ValueTask<bool> LegacyAsync(string action, string direction, CancellationToken cancellationToken)
     {
-        string[] rule = [direction, NetworkRecord.TapPrefix + "+", "-m", "comment", "--comment", Mark, "-j", "ACCEPT"];
+        string[] rule = [direction, NetworkRecord.InterfacePrefix + "+", "-m", "comment", "--comment", Mark, "-j", "ACCEPT"];
         return NftCommand.Find(LegacyCommand) is not null && (await nft.RunAsync(LegacyCommand, ["-w", action, "FORWARD", .. rule], "", cancellationToken)).IsSuccess;
     }
 

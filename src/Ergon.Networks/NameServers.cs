@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>Which name servers a guest is told of.</summary>
 internal static class NameServers
@@ -11,7 +11,7 @@ internal static class NameServers
     // systemd-resolved puts its own loopback address into the former, and the servers that it asks into the latter.
     private const string ConfigurationBehindResolved = "/run/systemd/resolve/resolv.conf";
 
-    public static async ValueTask<IReadOnlyList<string>> ChooseAsync(NetworkSpec spec, VmNetworkOptions options, CancellationToken cancellationToken)
+    public static async ValueTask<IReadOnlyList<string>> ChooseAsync(NetworkSpec spec, BridgeNetworkOptions options, CancellationToken cancellationToken)
     {
         if (spec.Dns.Count > 0) return spec.Dns;
         if (options.Dns.Count > 0) return options.Dns;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>
 /// Host ports that lead to guests. The kernel's translation needs no listener, but a socket is held on each port all the same: it finds

@@ -2,7 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>
 /// The nftables rules of one executor, in a table of its own. The table is a function of the executor's networks and always written
@@ -33,7 +33,7 @@ internal static class NetworkRules
         """
         chain arriving {
           type filter hook prerouting priority raw; policy accept
-          iifname @taps jump from_guest
+          iifname @interfaces jump from_guest
         }
 
         chain from_guest {
@@ -46,12 +46,12 @@ internal static class NetworkRules
 
         chain forwarding {
           type filter hook forward priority filter - 10; policy accept
-          oifname @taps ct state established,related accept
-          oifname @taps ct status dnat accept
-          oifname @taps drop
-          iifname @taps ct state established,related accept
-          iifname @taps ct status dnat accept
-          iifname @taps oifname { "ergon-*", "docker*", "br-*" } reject with icmp type admin-prohibited
+          oifname @interfaces ct state established,related accept
+          oifname @interfaces ct status dnat accept
+          oifname @interfaces drop
+          iifname @interfaces ct state established,related accept
+          iifname @interfaces ct status dnat accept
+          iifname @interfaces oifname { "ergon-*", "docker*", "br-*" } reject with icmp type admin-prohibited
         }
 
         chain from_outside {
@@ -70,7 +70,7 @@ internal static class NetworkRules
         chain leaving {
           type nat hook postrouting priority srcnat; policy accept
           ip saddr @addresses masquerade
-          ip saddr 127.0.0.0/8 oifname @taps masquerade
+          ip saddr 127.0.0.0/8 oifname @interfaces masquerade
         }
 
         """;
@@ -80,7 +80,7 @@ internal static class NetworkRules
         var published = networks.SelectMany(n => n.Network.Ports.Select(p => (Port: p, To: $"{n.Network.GuestAddress} . {p.ExecutorPort}"))).ToList();
         var everywhere = published.Where(p => IsEverywhere(p.Port)).Select(p => $"{Protocol(p.Port)} . {p.Port.HostPort} : {p.To}");
         var somewhere = published.Where(p => !IsEverywhere(p.Port)).Select(p => $"{p.Port.HostIp} . {Protocol(p.Port)} . {p.Port.HostPort} : {p.To}");
-        AppendSet(statements, "set taps", "ifname", networks.Select(n => Quoted(n)));
+        AppendSet(statements, "set interfaces", "ifname", networks.Select(n => Quoted(n)));
         AppendSet(statements, "set guests", "ifname . ether_addr . ipv4_addr", networks.Select(n =>
             $"{Quoted(n)} . {n.Network.GuestMac} . {n.Network.GuestAddress} comment \"{Comment("execution " + n.ExecutionId)}\""));
         AppendSet(statements, "set addresses", "ipv4_addr", networks.Select(n => n.Network.GuestAddress));
@@ -105,7 +105,7 @@ internal static class NetworkRules
 
     private static string Protocol(PortMapping port) => port.Protocol == PortProtocol.Tcp ? "tcp" : "udp";
 
-    private static string Quoted(NetworkRecord network) => $"\"{network.Network.TapName}\"";
+    private static string Quoted(NetworkRecord network) => $"\"{network.Network.InterfaceName}\"";
 
     private static string Comment(string text) => text.Length <= MaxComment ? text : text[..MaxComment];
 }

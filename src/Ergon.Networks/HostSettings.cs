@@ -1,4 +1,4 @@
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>The kernel's network settings (<c>/proc/sys/net</c>).</summary>
 internal static class HostSettings
@@ -15,18 +15,24 @@ internal static class HostSettings
     public static async ValueTask<bool> DoesForwardPacketsAsync(CancellationToken cancellationToken) =>
         (await File.ReadAllTextAsync(Forwarding, cancellationToken)).Trim() == "1";
 
-    /// <summary>Sets up a tap's own settings, which vanish with it.</summary>
-    /// <param name="tap">The tap's name.</param>
-    /// <param name="leadsFromLoopback">Whether connections to the host's loopback are led to the guest.</param>
-    /// <param name="cancellationToken">Ends the call.</param>
-    public static async ValueTask PrepareAsync(string tap, bool leadsFromLoopback, CancellationToken cancellationToken)
+    /// <summary>Switches IPv6 off for an interface.</summary>
+    public static void SwitchIpv6Off(string name)
     {
         // A kernel without IPv6 has no such setting, and needs none.
-        var withoutIpv6 = $"/proc/sys/net/ipv6/conf/{tap}/disable_ipv6";
-        if (File.Exists(withoutIpv6)) await File.WriteAllTextAsync(withoutIpv6, "1", cancellationToken);
-        await File.WriteAllTextAsync($"/proc/sys/net/ipv4/conf/{tap}/send_redirects", "0", cancellationToken);
+        var withoutIpv6 = $"/proc/sys/net/ipv6/conf/{name}/disable_ipv6";
+        if (File.Exists(withoutIpv6)) File.WriteAllText(withoutIpv6, "1");
+    }
+
+    /// <summary>Sets up an interface's own settings, which vanish with it.</summary>
+    /// <param name="name">The interface.</param>
+    /// <param name="leadsFromLoopback">Whether connections to the host's loopback are led to the guest.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public static async ValueTask PrepareAsync(string name, bool leadsFromLoopback, CancellationToken cancellationToken)
+    {
+        SwitchIpv6Off(name);
+        await File.WriteAllTextAsync($"/proc/sys/net/ipv4/conf/{name}/send_redirects", "0", cancellationToken);
 
         // The kernel otherwise drops what has a loopback address outside of lo; the rules drop it when the guest sends it.
-        if (leadsFromLoopback) await File.WriteAllTextAsync($"/proc/sys/net/ipv4/conf/{tap}/route_localnet", "1", cancellationToken);
+        if (leadsFromLoopback) await File.WriteAllTextAsync($"/proc/sys/net/ipv4/conf/{name}/route_localnet", "1", cancellationToken);
     }
 }

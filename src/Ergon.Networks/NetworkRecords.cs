@@ -4,7 +4,7 @@ using System.Text.Json;
 using Ergon.Linux;
 using Microsoft.Win32.SafeHandles;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>
 /// The notes of all executors of the machine on the networks that they made, one file each. A network is noted before anything of it
@@ -48,7 +48,7 @@ internal sealed class NetworkRecords(string directory, TimeProvider time)
         // Half a note of a process that was killed over it: of its network nothing existed yet. Who holds the lock is writing none.
         foreach (var path in Directory.EnumerateFiles(directory, "*" + Unfinished)) File.Delete(path);
         var records = new List<NetworkRecord>();
-        foreach (var path in Directory.EnumerateFiles(directory, NetworkRecord.TapPrefix + "*" + Extension).Order(StringComparer.Ordinal))
+        foreach (var path in Directory.EnumerateFiles(directory, NetworkRecord.InterfacePrefix + "*" + Extension).Order(StringComparer.Ordinal))
         {
             await using var stream = File.OpenRead(path);
             try
@@ -64,17 +64,17 @@ internal sealed class NetworkRecords(string directory, TimeProvider time)
         return records;
     }
 
-    public bool Knows(string tapName) => File.Exists(PathOf(tapName));
+    public bool Knows(string interfaceName) => File.Exists(PathOf(interfaceName));
 
     /// <summary>Notes a network. The note is there whole or not at all, also when the process is killed.</summary>
     public async ValueTask AddAsync(NetworkRecord record, CancellationToken cancellationToken)
     {
-        var path = PathOf(record.Network.TapName);
+        var path = PathOf(record.Network.InterfaceName);
         await File.WriteAllBytesAsync(path + Unfinished, JsonSerializer.SerializeToUtf8Bytes(record, NetworkJsonContext.Default.NetworkRecord), cancellationToken);
         File.Move(path + Unfinished, path, overwrite: true);
     }
 
-    public void Remove(NetworkRecord record) => File.Delete(PathOf(record.Network.TapName));
+    public void Remove(NetworkRecord record) => File.Delete(PathOf(record.Network.InterfaceName));
 
     private static void Take(SafeFileHandle handle)
     {
@@ -85,5 +85,5 @@ internal sealed class NetworkRecords(string directory, TimeProvider time)
         }
     }
 
-    private string PathOf(string tapName) => Path.Combine(directory, tapName + Extension);
+    private string PathOf(string interfaceName) => Path.Combine(directory, interfaceName + Extension);
 }

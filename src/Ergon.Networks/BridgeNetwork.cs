@@ -3,23 +3,23 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Serialization;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
-/// <summary>The network of one VM: what its VMM and its guest have to know.</summary>
-internal sealed record VmNetwork
+/// <summary>The network of one guest, a VM or a container: what it and whoever connects it have to know.</summary>
+internal sealed record BridgeNetwork
 {
-    /// <summary>The tap that the VMM attaches to. It exists already; a VMM that finds none must not make one.</summary>
-    public required string TapName { get; init; }
+    /// <summary>The host's end.</summary>
+    public required string InterfaceName { get; init; }
 
-    /// <summary>The guest's own address. Nothing that it sends from another one leaves the tap.</summary>
+    /// <summary>The guest's own address. Nothing that it sends from another one goes any further.</summary>
     public required string GuestAddress { get; init; }
 
     public required int PrefixLength { get; init; }
 
-    /// <summary>The host's end of the tap: the guest's default route, and where it reaches the host.</summary>
+    /// <summary>The address of the host's end: the guest's default route, and where it reaches the host.</summary>
     public required string Gateway { get; init; }
 
-    /// <summary>The guest's own hardware address. Nothing that it sends from another one leaves the tap.</summary>
+    /// <summary>The guest's own hardware address. Nothing that it sends from another one goes any further.</summary>
     public required string GuestMac { get; init; }
 
     /// <summary>The largest packet that the way to the outside takes whole.</summary>
@@ -36,17 +36,14 @@ internal sealed record NetworkRecord
 {
     private const string NameAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
 
-    /// <summary>What the name of every tap begins with, whichever executor made it.</summary>
-    public const string TapPrefix = "ergon-";
+    /// <summary>What the name of the host's end of every network begins with, whichever executor made it.</summary>
+    public const string InterfacePrefix = "ergon-";
 
     public required string ExecutorId { get; init; }
 
     public required string ExecutionId { get; init; }
 
-    /// <summary>The user whose processes may attach to the tap.</summary>
-    public required uint Owner { get; init; }
-
-    public required VmNetwork Network { get; init; }
+    public required BridgeNetwork Network { get; init; }
 
     [JsonIgnore]
     public AddressRange Range => AddressRange.Parse($"{Network.Gateway}/{Network.PrefixLength}");
@@ -54,15 +51,15 @@ internal sealed record NetworkRecord
     [JsonIgnore]
     public IPAddress GuestAddress => IPAddress.Parse(Network.GuestAddress);
 
-    /// <summary>The tap's name: short enough for the kernel, and nobody else's.</summary>
-    public static string TapName(string executorId, ExecutionId executionId)
+    /// <summary>The name of the host's end: short enough for the kernel, and nobody else's.</summary>
+    public static string InterfaceOf(string executorId, ExecutionId executionId)
     {
         const int Letters = 9;
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{executorId}/{executionId}"));
-        return string.Create(TapPrefix.Length + Letters, hash, static (name, hash) =>
+        return string.Create(InterfacePrefix.Length + Letters, hash, static (name, hash) =>
         {
-            TapPrefix.CopyTo(name);
-            for (var i = 0; i < Letters; i++) name[TapPrefix.Length + i] = NameAlphabet[hash[i] & 31];
+            InterfacePrefix.CopyTo(name);
+            for (var i = 0; i < Letters; i++) name[InterfacePrefix.Length + i] = NameAlphabet[hash[i] & 31];
         });
     }
 }

@@ -2,7 +2,7 @@ using System.ComponentModel;
 using CliWrap;
 using CliWrap.Buffered;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>Runs <c>nft</c> and other commands of the system's administrator.</summary>
 internal sealed class NftCommand(TimeProvider time)
@@ -58,10 +58,10 @@ internal sealed class NftCommand(TimeProvider time)
     }
 
     private static ExecutorException Missing(string command) =>
-        new(ErrorCode.BackendUnavailable, $"The command '{command}' was not found; bridge networks of VMs need it. Install the package 'nftables'.");
+        new(ErrorCode.BackendUnavailable, $"The command '{command}' was not found; bridge networks need it. Install the package 'nftables'.");
 
     private static ExecutorException Refused(string error) =>
-        new(ErrorCode.BackendFailed, $"nft refused the rules of a VM's network: {FirstLine(error)}. 'ergon doctor' tells what is missing here.");
+        new(ErrorCode.BackendFailed, $"nft refused the rules of a bridge network: {FirstLine(error)}. 'ergon doctor' tells what is missing here.");
 
     private static string FirstLine(string text) => text.Trim().Split('\n')[0];
 }

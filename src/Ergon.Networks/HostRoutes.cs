@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>Where the host sends packets to (<c>/proc/net/route</c>).</summary>
 internal sealed record HostRoutes(IReadOnlyList<AddressRange> Ranges, string? DefaultInterface)

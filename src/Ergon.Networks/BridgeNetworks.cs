@@ -2,14 +2,14 @@ using System.Net.NetworkInformation;
 using System.Runtime.Versioning;
 using Ergon.Linux.Networking;
 
-namespace Ergon.MicroVm.Network;
+namespace Ergon.Networks;
 
 /// <summary>
-/// The host's side of the <c>bridge</c> networks of VMs: for each a tap, addresses, rules and ports, made together and removed
-/// together, by any number of executors at a time.
+/// The host's side of <c>bridge</c> networks: for each an interface that leads to a guest, addresses, rules and ports, made together and
+/// removed together, by any number of executors at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
-internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider time) : IDisposable
+internal sealed partial class BridgeNetworks(BridgeNetworkOptions options, TimeProvider time) : IDisposable
 {
     private const int DefaultMtu = 1500;
 
@@ -29,21 +29,26 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
     }
 
     /// <summary>
-    /// Makes a network for a VM whose VMM runs as the given user, in place of what a crashed attempt left. Throws with nothing left behind.
+    /// Makes a network, in place of what a crashed attempt left. Throws with nothing left behind.
     /// </summary>
+    /// <param name="executorId">The executor.</param>
+    /// <param name="executionId">The execution.</param>
+    /// <param name="spec">What is asked for.</param>
+    /// <param name="connect">Makes the interface of the network's name, so that its other end is the guest's.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ExecutorException">A host port is taken, or the host does not allow it.</exception>
-    public ValueTask<VmNetwork> CreateAsync(string executorId, ExecutionId executionId, NetworkSpec spec, uint vmmUid, CancellationToken cancellationToken) =>
+    public ValueTask<BridgeNetwork> CreateAsync(string executorId, ExecutionId executionId, NetworkSpec spec, Func<BridgeNetwork, Task> connect, CancellationToken cancellationToken) =>
         ChangeAsync(executorId, async all =>
         {
-            var tap = NetworkRecord.TapName(executorId, executionId);
-            var former = all.Where(r => r.Network.TapName == tap).ToList();
+            var name = NetworkRecord.InterfaceOf(executorId, executionId);
+            var former = all.Where(r => r.Network.InterfaceName == name).ToList();
             var others = all.Except(former).ToList();
             if (former.Count > 0) await DestroyAsync(executorId, former, others, cancellationToken);
-            var network = await PlanAsync(tap, spec, others, cancellationToken);
-            var record = new NetworkRecord { ExecutorId = executorId, ExecutionId = executionId.Value, Owner = vmmUid, Network = network };
+            var network = await PlanAsync(name, spec, others, cancellationToken);
+            var record = new NetworkRecord { ExecutorId = executorId, ExecutionId = executionId.Value, Network = network };
             try
             {
-                await MakeAsync(record, others, cancellationToken);
+                await MakeAsync(record, others, connect, cancellationToken);
                 return network;
             }
             catch
@@ -54,14 +59,14 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
         }, cancellationToken);
 
     /// <summary>Finds the network that a former process made, and holds its ports again; <see langword="null"/> when there is none.</summary>
-    public ValueTask<VmNetwork?> FindAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
+    public ValueTask<BridgeNetwork?> FindAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
     {
-        var tap = NetworkRecord.TapName(executorId, executionId);
-        if (!_records.Knows(tap) || !NetworkLink.Exists(tap)) return new((VmNetwork?)null);
+        var name = NetworkRecord.InterfaceOf(executorId, executionId);
+        if (!_records.Knows(name) || !NetworkLink.Exists(name)) return new((BridgeNetwork?)null);
         return ChangeAsync(executorId, async all =>
         {
-            if (all.FirstOrDefault(r => r.Network.TapName == tap) is not { } record) return null;
-            _ports.Hold(tap, record.Network.Ports);
+            if (all.FirstOrDefault(r => r.Network.InterfaceName == name) is not { } record) return null;
+            _ports.Hold(name, record.Network.Ports);
 
             // Somebody may have flushed the rules meanwhile.
             await _forward.LetGuestsThroughAsync(cancellationToken);
@@ -73,12 +78,12 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
     /// <summary>Removes a network with everything that belongs to it, whole or not; nothing happens when there is none.</summary>
     public async ValueTask RemoveAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
     {
-        var tap = NetworkRecord.TapName(executorId, executionId);
-        if (!_records.Knows(tap) && !NetworkLink.Exists(tap)) return;
+        var name = NetworkRecord.InterfaceOf(executorId, executionId);
+        if (!_records.Knows(name) && !NetworkLink.Exists(name)) return;
         await ChangeAsync(executorId, async all =>
         {
-            var doomed = all.Where(r => r.Network.TapName == tap).ToList();
-            if (doomed.Count == 0) NetworkLink.Delete(tap);
+            var doomed = all.Where(r => r.Network.InterfaceName == name).ToList();
+            if (doomed.Count == 0) NetworkLink.Delete(name);
             await DestroyAsync(executorId, doomed, [.. all.Except(doomed)], cancellationToken);
             return true;
         }, cancellationToken);
@@ -89,19 +94,19 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
     {
         // Who may not make networks has made none; the driver asks all the same.
         if (NftCommand.Find("nft") is null || !await IsAdministratorAsync(cancellationToken)) return;
-        var kept = keep.Select(id => NetworkRecord.TapName(executorId, id)).ToHashSet();
+        var kept = keep.Select(id => NetworkRecord.InterfaceOf(executorId, id)).ToHashSet();
         await ChangeAsync(executorId, async all =>
         {
-            var doomed = all.Where(r => r.ExecutorId == executorId && !kept.Contains(r.Network.TapName)).ToList();
-            foreach (var name in ListTaps().Where(n => !kept.Contains(n) && NetworkLink.GetAlias(n)?.StartsWith(executorId + "/", StringComparison.Ordinal) == true))
-                NetworkLink.Delete(name);
+            var doomed = all.Where(r => r.ExecutorId == executorId && !kept.Contains(r.Network.InterfaceName)).ToList();
+            foreach (var left in ListInterfaces().Where(n => !kept.Contains(n) && NetworkLink.GetAlias(n)?.StartsWith(executorId + "/", StringComparison.Ordinal) == true))
+                NetworkLink.Delete(left);
             await DestroyAsync(executorId, doomed, [.. all.Except(doomed)], cancellationToken);
             return true;
         }, cancellationToken);
     }
 
-    private static IEnumerable<string> ListTaps() =>
-        NetworkInterface.GetAllNetworkInterfaces().Select(i => i.Name).Where(n => n.StartsWith(NetworkRecord.TapPrefix, StringComparison.Ordinal));
+    private static IEnumerable<string> ListInterfaces() =>
+        NetworkInterface.GetAllNetworkInterfaces().Select(i => i.Name).Where(n => n.StartsWith(NetworkRecord.InterfacePrefix, StringComparison.Ordinal));
 
     private static string RulesOf(string executorId, IEnumerable<NetworkRecord> networks) =>
         NetworkRules.Render(executorId, [.. networks.Where(n => n.ExecutorId == executorId)]);
@@ -125,55 +130,55 @@ internal sealed partial class VmNetworks(VmNetworkOptions options, TimeProvider 
         }
     }
 
-    private async Task<VmNetwork> PlanAsync(string tap, NetworkSpec spec, IReadOnlyList<NetworkRecord> others, CancellationToken cancellationToken)
+    private async Task<BridgeNetwork> PlanAsync(string name, NetworkSpec spec, IReadOnlyList<NetworkRecord> others, CancellationToken cancellationToken)
     {
         var routes = await HostRoutes.ReadAsync(cancellationToken);
         var range = routes.FindFree(options.AddressPool, others.Select(o => o.Range)) ?? throw new ExecutorException(
             ErrorCode.ResourcesUnavailable, $"All addresses of {options.AddressPool} are in use. Try again when an execution has ended, or give a larger range in the options.");
         var guest = AddressRange.Address(range.First + 2);
         var nameServers = await NameServers.ChooseAsync(spec, options, cancellationToken);
-        return new VmNetwork
+        return new BridgeNetwork
         {
-            TapName = tap,
+            InterfaceName = name,
             GuestAddress = guest.ToString(),
             PrefixLength = range.PrefixLength,
             Gateway = AddressRange.Address(range.First + 1).ToString(),
 
             // A locally administered address that no other guest of the machine has.
             GuestMac = "06:00:" + string.Join(':', guest.GetAddressBytes().Select(b => b.ToString("x2"))),
-            Mtu = (routes.DefaultInterface is { } name ? NetworkLink.GetMtu(name) : null) ?? DefaultMtu,
+            Mtu = (routes.DefaultInterface is { } outside ? NetworkLink.GetMtu(outside) : null) ?? DefaultMtu,
             NameServers = nameServers,
 
             // Last: what is reserved here is released when the making of the network fails.
-            Ports = _ports.Reserve(tap, spec.Ports, others),
+            Ports = _ports.Reserve(name, spec.Ports, others),
         };
     }
 
-    private async Task MakeAsync(NetworkRecord record, IReadOnlyList<NetworkRecord> others, CancellationToken cancellationToken)
+    private async Task MakeAsync(NetworkRecord record, IReadOnlyList<NetworkRecord> others, Func<BridgeNetwork, Task> connect, CancellationToken cancellationToken)
     {
         await _records.AddAsync(record, cancellationToken);
         await HostSettings.ForwardPacketsAsync(cancellationToken);
         await _forward.LetGuestsThroughAsync(cancellationToken);
 
-        // The rules name a tap that does not exist yet, so that there is no moment in which it exists without them.
+        // The rules name an interface that does not exist yet, so that there is no moment in which it exists without them.
         await _nft.ApplyAsync(RulesOf(record.ExecutorId, [.. others, record]), cancellationToken);
-        var tap = record.Network.TapName;
-        NetworkLink.Delete(tap);
-        TapDevice.CreatePersistent(tap, record.Owner);
+        var name = record.Network.InterfaceName;
+        NetworkLink.Delete(name);
+        await connect(record.Network);
         var alias = $"{record.ExecutorId}/{record.ExecutionId}";
-        NetworkLink.Describe(tap, alias[..Math.Min(alias.Length, NetworkLink.MaxAliasLength)], record.Network.Mtu);
-        await HostSettings.PrepareAsync(tap, leadsFromLoopback: record.Network.Ports.Count > 0, cancellationToken);
-        NetworkLink.AddAddress(tap, System.Net.IPAddress.Parse(record.Network.Gateway), record.Network.PrefixLength);
-        NetworkLink.SetUp(tap);
+        NetworkLink.Describe(name, alias[..Math.Min(alias.Length, NetworkLink.MaxAliasLength)], record.Network.Mtu);
+        await HostSettings.PrepareAsync(name, leadsFromLoopback: record.Network.Ports.Count > 0, cancellationToken);
+        NetworkLink.AddAddress(name, System.Net.IPAddress.Parse(record.Network.Gateway), record.Network.PrefixLength);
+        NetworkLink.SetUp(name);
     }
 
     private async Task DestroyAsync(string executorId, IReadOnlyList<NetworkRecord> doomed, IReadOnlyList<NetworkRecord> others, CancellationToken cancellationToken)
     {
-        // The taps before the rules, so that there is no moment in which one exists without them.
+        // The interfaces before the rules, so that there is no moment in which one exists without them.
         foreach (var record in doomed)
         {
-            NetworkLink.Delete(record.Network.TapName);
-            _ports.Release(record.Network.TapName);
+            NetworkLink.Delete(record.Network.InterfaceName);
+            _ports.Release(record.Network.InterfaceName);
         }
 
         await _nft.ApplyAsync(RulesOf(executorId, others), cancellationToken);
