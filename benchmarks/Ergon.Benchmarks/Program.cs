@@ -1,7 +1,8 @@
 using Ergon.Benchmarks;
+using Ergon.Benchmarks.Runc;
 using Ergon.Benchmarks.Service;
 
-// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|warm|cli|process|logs|vm|daemon|load|churn]... [--rounds N] [--executions N]
+// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|warm|cli|process|runc|logs|vm|daemon|load|churn]... [--rounds N] [--executions N]
 var rounds = 60;
 var executions = 10_000;
 var suites = new List<string>();
@@ -21,11 +22,12 @@ foreach (var suite in suites)
         "warm" => await WarmBenchmark.RunAsync(rounds),
         "cli" => await CliBenchmark.RunAsync(Math.Min(rounds, 30)),
         "process" => await ProcessBenchmark.RunAsync(rounds),
+        "runc" => await RuncBenchmark.RunAsync(rounds),
         "vm" => await VmBenchmark.RunAsync(rounds),
         "logs" => await LogBenchmark.RunAsync(),
         "daemon" => await StartBenchmark.RunAsync(rounds),
         "load" => await LoadBenchmark.RunAsync(executions),
-        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, warm, cli, process, logs, vm, daemon, load and churn."),
+        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, warm, cli, process, runc, logs, vm, daemon, load and churn."),
     };
     Console.WriteLine(table);
 }

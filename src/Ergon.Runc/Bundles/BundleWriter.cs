@@ -124,7 +124,8 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
         if (plan.Network != NetworkMode.Host) yield return new("network", networkPath);
     }
 
-    private static OciSeccomp Seccomp(IReadOnlyCollection<string> capabilities) => new()
+    /// <summary>Describes the filter, for runc to make it.</summary>
+    public static OciSeccomp Seccomp(IReadOnlyCollection<string> capabilities) => new()
     {
         Syscalls = [.. SeccompProfile.Select(capabilities).Select(rule => new OciSyscalls(
             rule.Names,
