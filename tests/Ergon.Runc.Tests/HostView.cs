@@ -64,10 +64,13 @@ internal static class HostView
         return output;
     }
 
-    private static IEnumerable<string> Cgroups(string executorId)
+    /// <summary>The cgroups of an execution.</summary>
+    public static IEnumerable<string> CgroupsOf(string executorId, ExecutionId id) => Cgroups($"{executorId}/{id}");
+
+    private static IEnumerable<string> Cgroups(string path)
     {
         var hierarchies = CgroupHierarchies.ReadOwn();
         var places = hierarchies.V1.Values.Append(hierarchies.V2 ?? "/sys/fs/cgroup").Distinct();
-        return places.SelectMany(place => (string[])[$"{place}/ergon-container/{executorId}", $"{place}/ergon-container-kept/{executorId}"]).Where(Directory.Exists).Select(path => $"cgroup {path}");
+        return places.SelectMany(place => (string[])[$"{place}/ergon-container/{path}", $"{place}/ergon-container-kept/{path}"]).Where(Directory.Exists).Select(path => $"cgroup {path}");
     }
 }
