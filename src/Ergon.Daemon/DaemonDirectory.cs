@@ -51,7 +51,7 @@ internal sealed class DaemonDirectory
     /// <summary>Makes the daemon's executors, each of which has the same id after each restart.</summary>
     public IReadOnlyList<ManagedExecutor> CreateExecutors(DaemonOptions options, IExecutionStore store, AdmissionControl admission, ILoggerFactory loggerFactory, ILogger logger, TimeProvider time)
     {
-        var shared = ExecutorOptions(options) with { DataDirectory = _path, Store = store, Admission = admission, DisposeBehavior = options.OnShutdown };
+        var shared = LimitsOf(options) with { DataDirectory = _path, Store = store, Admission = admission, DisposeBehavior = options.OnShutdown };
         var names = options.Executors.Count > 0 ? options.Executors : ExecutorFactory.Names;
         return [.. names.Select(name => new ManagedExecutor(
             ExecutorFactory.Create(name, options.Docker, shared with { ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{Id}-{name}" }, loggerFactory),
@@ -59,7 +59,7 @@ internal sealed class DaemonDirectory
     }
 
     /// <summary>What each executor is told by the settings, and can be told again while it runs.</summary>
-    public static ExecutorOptions ExecutorOptions(DaemonOptions options) => new()
+    public static ExecutorOptions LimitsOf(DaemonOptions options) => new()
     {
         MaxConcurrentExecutions = options.MaxConcurrentExecutions,
         DefaultPersistLogs = options.DefaultPersistLogs,

@@ -3,6 +3,9 @@ namespace Ergon.Cli.Tests;
 /// <summary>The commands of a daemon's operator, before a daemon.</summary>
 public sealed class OperationTests : IAsyncLifetime
 {
+    private const int Stop = 19;
+    private const int Continue = 18;
+
     private readonly ScratchDirectory _directory = new();
     private RunningErgon _daemon = null!;
 
@@ -66,6 +69,34 @@ public sealed class OperationTests : IAsyncLifetime
         (await RunAsync("doctor")).Error.Should().Contain("takes no new executions since");
         await RunAsync("drain", "--undo");
     }
+
+    [Fact]
+    public async Task A_follower_that_is_stopped_holds_up_nobody_and_misses_nothing()
+    {
+        const int bytes = 64 << 20;
+        var id = (await RunAsync("start", "--executor", "process", "--", "sh", "-c", $"trap 'head -c {bytes} /dev/zero; exit 3' USR1; echo begin; while :; do sleep 0.05; done")).Text.Trim();
+        await using var stopped = Follow();
+        await stopped.ReadUntilAsync("begin");
+        stopped.Send(new Signal(Stop));
+        var before = MemoryOf(_daemon.Id);
+
+        await RunAsync("signal", id, "SIGUSR1");
+        (await RunAsync("wait", id)).ExitCode.Should().Be(3);
+        (await RunAsync("logs", id)).Output.Should().HaveCount(bytes + "begin\n".Length);
+        (MemoryOf(_daemon.Id) - before).Should().BeLessThan(bytes, "what a reader does not take stays on the disk");
+
+        stopped.Send(new Signal(Continue));
+        var rest = await stopped.WaitAsync();
+        rest.ExitCode.Should().Be(0, rest.Error);
+        rest.Output.Should().HaveCount(bytes + "begin\n".Length);
+
+        RunningErgon Follow() => new ErgonCommand("logs", "-f", id).With("ERGON_HOST", $"unix://{Socket}").Start();
+    }
+
+    // The memory that a process has for itself.
+    private static long MemoryOf(int process) => 1024 * long.Parse(
+        File.ReadLines($"/proc/{process}/status").First(l => l.StartsWith("RssAnon:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        System.Globalization.CultureInfo.InvariantCulture);
 
     private string Socket => Path.Combine(_directory.FullPath, "ergon.sock");
 

@@ -21,6 +21,8 @@ internal sealed partial class RunningErgon : IAsyncDisposable
         _input = WriteInputAsync(input);
     }
 
+    public int Id => _process.Id;
+
     /// <summary>Reads the output up to a text, which proves that it was there while the job ran.</summary>
     public async Task ReadUntilAsync(string text)
     {

@@ -1,10 +1,9 @@
 using Docker.DotNet;
-using Docker.DotNet.Models;
 
 namespace Ergon.Docker.Tests;
 
 /// <summary>The Docker Engine that the tests use, looked at from the outside.</summary>
-internal static class TestEngine
+internal static partial class TestEngine
 {
     /// <summary>The variable that names the Engine.</summary>
     public const string Variable = "ERGON_TEST_DOCKER_HOST";
@@ -29,20 +28,4 @@ internal static class TestEngine
     /// <summary>A client of its own for what tests do past the executor.</summary>
     public static DockerClient Connect(Uri? endpoint = null) =>
         new DockerClientBuilder().WithEndpoint(endpoint ?? Required()).WithTimeout(TimeSpan.FromMinutes(1)).Build();
-
-    /// <summary>The containers that carry an executor's id.</summary>
-    public static async Task<IList<ContainerListResponse>> ContainersOfAsync(string executorId, Uri? endpoint = null, CancellationToken cancellationToken = default)
-    {
-        using var client = Connect(endpoint);
-        return await client.Containers.ListContainersAsync(
-            new ContainersListParameters
-            {
-                All = true,
-                Filters = new Dictionary<string, IDictionary<string, bool>>
-                {
-                    ["label"] = new Dictionary<string, bool> { [$"{ContainerSpec.ExecutorLabel}={executorId}"] = true },
-                },
-            },
-            cancellationToken);
-    }
 }

@@ -1,4 +1,5 @@
 using Ergon.Client.Wire;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.Logging;
@@ -54,6 +55,7 @@ internal sealed class CallErrors(Operations operations, ILogger<CallErrors> logg
         if (operations.Stopping.IsCancellationRequested && error is OperationCanceledException or ObjectDisposedException)
             return new ExecutorException(ErrorCode.ExecutorClosed, "The daemon is being stopped. Ask the next one.").ToRpcException();
         if (error is ExecutorException known) return known.ToRpcException();
+        if (error is InvalidProtocolBufferException) return new ExecutorException([new RequestProblem("message", $"cannot be read: {error.Message}")], null).ToRpcException();
         DaemonLog.CallFailed(logger, context.Method, error);
         return new ExecutorException(ErrorCode.BackendFailed, $"The daemon failed: {error.Message} Its log says more.").ToRpcException();
     }

@@ -52,7 +52,7 @@ internal sealed class SettingsReload(Func<DaemonOptions>? read, LiveSettings set
         if (old.Options.Network is null || options.Network is null) next = next with { Callers = old.Callers, Certificates = old.Certificates };
         settings.Replace(next);
         admission.Change(next.Options.Limits);
-        foreach (var executor in executors.All) executor.Executor.Change(DaemonDirectory.ExecutorOptions(next.Options));
+        foreach (var executor in executors.All) executor.Executor.Change(DaemonDirectory.LimitsOf(next.Options));
         DaemonLog.Reloaded(logger, Listed(change.Changed), Listed(change.NeedRestart));
         return change;
     }

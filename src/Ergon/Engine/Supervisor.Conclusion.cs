@@ -106,9 +106,12 @@ internal sealed partial class Supervisor
             Error = Join(Termination.Describe(reason, exit, request), problem),
             CreatedAt = info.CreatedAt,
             StartedAt = info.StartedAt ?? info.CreatedAt,
-            FinishedAt = engine.Time.GetUtcNow(),
+            FinishedAt = Later(info.StartedAt ?? info.CreatedAt, engine.Time.GetUtcNow()),
         };
     }
+
+    // The clock may have been set back since: nothing ends before it began.
+    private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 
     private CapturedOutput ReadHead(OutputStream stream, ref string? problem)
     {

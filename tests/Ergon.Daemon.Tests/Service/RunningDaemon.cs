@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
 
 namespace Ergon.Daemon.Tests.Service;
 
@@ -26,7 +27,7 @@ internal sealed class RunningDaemon : IAsyncDisposable
 
     public string AuditLog => Path.Combine(_directory, "data", "audit.log");
 
-    public static async Task<RunningDaemon> StartAsync(Func<DaemonOptions, DaemonOptions>? change = null, string? directory = null)
+    public static async Task<RunningDaemon> StartAsync(Func<DaemonOptions, DaemonOptions>? change = null, string? directory = null, ILoggerFactory? loggerFactory = null)
     {
         directory ??= Directory.CreateTempSubdirectory("daemon-tests-").FullName;
         var options = new DaemonOptions
@@ -37,7 +38,7 @@ internal sealed class RunningDaemon : IAsyncDisposable
             OnShutdown = DisposeBehavior.Cancel,
         };
         if (change is not null) options = change(options);
-        return new RunningDaemon(directory, options, await ErgonDaemon.StartAsync(options, cancellationToken: TestContext.Current.CancellationToken));
+        return new RunningDaemon(directory, options, await ErgonDaemon.StartAsync(options, loggerFactory, cancellationToken: TestContext.Current.CancellationToken));
     }
 
     /// <summary>A channel for gRPC over its socket.</summary>
