@@ -39,7 +39,7 @@ public sealed class ErgonDaemon : IAsyncDisposable
         _logger = loggerFactory.CreateLogger<ErgonDaemon>();
         _store = store;
         _drain = Drain.Open(data.DrainPath, time);
-        _executors = new ExecutorSet(data.CreateExecutors(options, store, admission, loggerFactory, _logger, time), _drain);
+        _executors = new ExecutorSet(data.CreateExecutors(options, store, admission, loggerFactory, _logger, time), _drain, new IdleMemory(time));
         _reload = new SettingsReload(read, _settings, _executors, admission, _logger);
         _audit = new AuditLog(data.AuditPath, time);
         _socket = options.SocketPath is { } path ? PrivateSocket.Bind(path) : null;

@@ -1,8 +1,10 @@
+using System.Collections.ObjectModel;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Ergon.Json;
 using Google.Protobuf;
+using Google.Protobuf.Collections;
 using P = Ergon.Protocol.V1;
 
 namespace Ergon.Client.Wire;
@@ -42,16 +44,16 @@ internal static class WireRequest
         ExecutionId = ReadExecutionId(wire.ExecutionId, problems),
         EngineSpec = FromWire(wire.EngineSpec ?? new P.EngineSpec(), problems),
         Resources = FromWire(wire.Resources ?? new P.Resources()),
-        Inputs = [.. wire.Inputs.Select(FromWire)],
-        Outputs = [.. wire.Outputs.Select(FromWire)],
+        Inputs = Each(wire.Inputs, FromWire),
+        Outputs = Each(wire.Outputs, FromWire),
         ResultsDir = wire.HasResultsDir ? wire.ResultsDir : null,
-        Environment = wire.Environment.ToDictionary(),
+        Environment = Each(wire.Environment),
         Timeouts = FromWire(wire.Timeouts ?? new P.Timeouts()),
         Network = FromWire(wire.Network ?? new P.Network()),
-        ProvisionScripts = [.. wire.ProvisionScripts.Select(s => new ProvisionScript { Name = s.Name, Content = s.Content.Memory })],
+        ProvisionScripts = Each(wire.ProvisionScripts, s => new ProvisionScript { Name = s.Name, Content = s.Content.Memory }),
         PersistLogs = wire.PersistLogs?.FromWire(),
         LogLimits = FromWire(wire.LogLimits ?? new P.LogLimits()),
-        Labels = wire.Labels.ToDictionary(),
+        Labels = Each(wire.Labels),
         Priority = wire.Priority,
         RequestKey = wire.HasRequestKey ? wire.RequestKey : null,
     };
@@ -71,10 +73,17 @@ internal static class WireRequest
         Protocol = wire.Protocol == P.PortProtocol.Unspecified ? PortProtocol.Tcp : (PortProtocol)(wire.Protocol - 1),
     };
 
-    public static void AddAll(this Google.Protobuf.Collections.MapField<string, string> map, IReadOnlyDictionary<string, string> entries)
+    public static void AddAll(this MapField<string, string> map, IReadOnlyDictionary<string, string> entries)
     {
         foreach (var (name, value) in entries) map[name] = value;
     }
+
+    // A daemon keeps very many requests, most of them with nothing here: they share that.
+    private static IReadOnlyList<TValue> Each<TWire, TValue>(RepeatedField<TWire> wire, Func<TWire, TValue> fromWire) =>
+        wire.Count == 0 ? [] : wire.Select(fromWire).ToArray();
+
+    private static IReadOnlyDictionary<string, string> Each(MapField<string, string> wire) =>
+        wire.Count == 0 ? ReadOnlyDictionary<string, string>.Empty : wire.ToDictionary();
 
     // An id that is missing is left to the executor, which says what an id is.
     private static JobId ReadJobId(string text, RequestProblems problems)
@@ -138,11 +147,11 @@ internal static class WireRequest
         Memory = wire.HasMemory ? wire.Memory : null,
         Disk = wire.HasDisk ? wire.Disk : null,
         Pids = wire.HasPids ? wire.Pids : new Resources().Pids,
-        Gpus = [.. wire.Gpus.Select(gpu => new Gpu
+        Gpus = Each(wire.Gpus, gpu => new Gpu
         {
             Vendor = gpu.Vendor == P.GpuVendor.Unspecified ? GpuVendor.Nvidia : (GpuVendor)(gpu.Vendor - 1),
             Device = gpu.HasDevice ? gpu.Device : null,
-        })],
+        }),
     };
 
     private static P.Volume ToWire(StorageVolume volume) =>
@@ -181,8 +190,8 @@ internal static class WireRequest
     {
         Mode = wire.Mode == P.NetworkMode.Unspecified ? null : (NetworkMode)(wire.Mode - 1),
         GatewayIp = wire.HasGatewayIp ? wire.GatewayIp : null,
-        Ports = [.. wire.Ports.Select(FromWire)],
-        Dns = [.. wire.Dns],
+        Ports = Each(wire.Ports, FromWire),
+        Dns = Each(wire.Dns, d => d),
     };
 
     private static LogLimits FromWire(P.LogLimits wire)

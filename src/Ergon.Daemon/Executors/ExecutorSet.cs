@@ -4,7 +4,7 @@ using Ergon.Json;
 namespace Ergon.Daemon.Executors;
 
 /// <summary>The executors of a daemon as one: the type of a request's engine spec chooses, and an id belongs to one execution of all of them.</summary>
-internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors, Drain drain) : IAsyncDisposable
+internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors, Drain drain, IdleMemory memory) : IAsyncDisposable
 {
     private static readonly ListRequest NotEnded = new() { Statuses = [ExecutionStatus.Pending, ExecutionStatus.Running, ExecutionStatus.Paused] };
 
@@ -26,6 +26,7 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors, Drai
             foreach (var other in executors)
                 if (other.Executor != executor && other.MayKnow(id)) throw await AlreadyKnownAsync(other, id);
             var (_, result) = await executor.StartAndGetResultAsync(request, cancellationToken);
+            memory.After(result);
             return new StartedExecution(await executor.GetStatusAsync(id, CancellationToken.None), result);
         }
         finally
@@ -95,7 +96,11 @@ internal sealed class ExecutorSet(IReadOnlyList<ManagedExecutor> executors, Drai
         foreach (var each in chosen) await (await each.GetAsync(cancellationToken)).CleanupAsync(cancellationToken);
     }
 
-    public async ValueTask DisposeAsync() => await Task.WhenAll(executors.Select(e => e.DisposeAsync().AsTask()));
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(executors.Select(e => e.DisposeAsync().AsTask()));
+        memory.Dispose();
+    }
 
     // Who repeats a start learns what became of it.
     private void ThrowIfDrained(ExecutionId id)

@@ -16,6 +16,9 @@ internal static class DaemonTelemetry
 
     private const string Collector = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
+    // A metric's room is taken for all its series at once: 140 KB with the library's own limit of 2000.
+    private const int SeriesPerMetric = 200;
+
     private static readonly string[] Meters = ["Ergon", "System.Runtime", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel"];
 
     private static bool HasCollector => Environment.GetEnvironmentVariable(Collector) is { Length: > 0 };
@@ -26,7 +29,7 @@ internal static class DaemonTelemetry
             .ConfigureResource(resource => resource.AddService("ergon"))
             .WithMetrics(metrics =>
             {
-                metrics.AddMeter(Meters).AddPrometheusExporter();
+                metrics.AddMeter(Meters).AddView("*", new MetricStreamConfiguration { CardinalityLimit = SeriesPerMetric }).AddPrometheusExporter();
                 if (HasCollector) metrics.AddOtlpExporter();
             });
         if (HasCollector) telemetry.WithTracing(traces => traces.AddSource("Ergon", "Ergon.MicroVm").AddOtlpExporter());

@@ -20,13 +20,12 @@ internal sealed class Execution : IDisposable
     private readonly Journal _journal;
     private readonly EventHub _events;
     private readonly TimeProvider _time;
-    private readonly TaskCompletionSource<StopCause> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _kill = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _detach = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _prepare = new();
+
+    // What is over is let go of: of an execution that has ended, which may stay known for days, only what is asked for is kept.
+    private Demands? _demands = new();
+    private TaskCompletionSource? _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _startEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource<ExecutionResult>? _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _startEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _changed;
     private ExecutionInfo _info;
     private volatile bool _released;
@@ -88,20 +87,23 @@ internal sealed class Execution : IDisposable
     /// <summary>The supervision of a started execution; completes after the execution has ended or was detached.</summary>
     public Task Supervision { get; set; } = Task.CompletedTask;
 
-    public Task<StopCause> StopRequested => _stop.Task;
+    public Task<StopCause> StopRequested => Asked.Stop.Task;
 
-    public Task KillRequested => _kill.Task;
+    public Task KillRequested => Asked.Kill.Task;
 
-    public Task DetachRequested => _detach.Task;
+    public Task DetachRequested => Asked.Detach.Task;
 
     /// <summary>Completes when the start has succeeded; fails as the start did.</summary>
-    public Task StartEnded => _startEnded.Task;
+    public Task StartEnded => Volatile.Read(ref _startEnded)?.Task ?? Task.CompletedTask;
 
     /// <summary>Completes when nothing of the execution runs any more: concluded, failed to start, or detached.</summary>
-    public Task Ended => _ended.Task;
+    public Task Ended => Volatile.Read(ref _ended)?.Task ?? Task.CompletedTask;
 
     /// <summary>Fires when a pending execution is to be given up.</summary>
-    public CancellationToken PrepareCancelled => _prepare.Token;
+    public CancellationToken PrepareCancelled => Asked.Prepare.Token;
+
+    // Of what has ended nothing can be asked any more.
+    private Demands Asked => Volatile.Read(ref _demands) ?? Demands.None;
 
     public ExecutionInfo Info
     {
@@ -127,12 +129,13 @@ internal sealed class Execution : IDisposable
     /// <summary>Asks for the end; the first cause counts. With <paramref name="kill"/> there is no grace, also when asked later.</summary>
     public void RequestStop(StopCause cause, bool kill = false)
     {
-        _stop.TrySetResult(cause);
-        if (kill) _kill.TrySetResult();
-        if (Info.Status == ExecutionStatus.Pending) _prepare.Cancel();
+        if (Volatile.Read(ref _demands) is not { } demands) return;
+        demands.Stop.TrySetResult(cause);
+        if (kill) demands.Kill.TrySetResult();
+        if (Info.Status == ExecutionStatus.Pending) demands.Prepare.Cancel();
     }
 
-    public void RequestDetach() => _detach.TrySetResult();
+    public void RequestDetach() => Volatile.Read(ref _demands)?.Detach.TrySetResult();
 
     /// <summary>Records the request, and tells watchers that there is an execution.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: nobody can see it.</exception>
@@ -144,7 +147,7 @@ internal sealed class Execution : IDisposable
     {
         (Stopping, Pauses) = (stored.Stopping, stored.Pauses);
         if (stored.Released) Release();
-        if (_info.Status != ExecutionStatus.Pending) _startEnded.TrySetResult();
+        if (_info.Status != ExecutionStatus.Pending) SetStartEnded();
         Visible = true;
     }
 
@@ -214,7 +217,7 @@ internal sealed class Execution : IDisposable
         }
 
         // The first move leads out of the preparation.
-        _startEnded.TrySetResult();
+        SetStartEnded();
         changed?.TrySetResult();
         return true;
     }
@@ -269,7 +272,7 @@ internal sealed class Execution : IDisposable
     public void SetError(ExecutorException error)
     {
         TaskCompletionSource? changed;
-        if (_startEnded.TrySetException(error)) _ = _startEnded.Task.Exception;
+        if (Volatile.Read(ref _startEnded) is { } start && start.TrySetException(error)) _ = start.Task.Exception;
         lock (_lock)
         {
             if (_result is { } result && result.TrySetException(error)) _ = result.Task.Exception;
@@ -279,12 +282,36 @@ internal sealed class Execution : IDisposable
         changed?.TrySetResult();
     }
 
-    public void SetEnded() => _ended.TrySetResult();
+    /// <summary>Nothing of it runs any more.</summary>
+    public void SetEnded()
+    {
+        Interlocked.Exchange(ref _ended, null)?.TrySetResult();
+        Volatile.Write(ref _demands, null);
+        Deadline?.Dispose();
+        (Deadline, Activity) = (null, null);
+    }
 
     public void Dispose()
     {
         Log.Dispose();
         Deadline?.Dispose();
         Share?.Dispose();
+    }
+
+    private void SetStartEnded() => Interlocked.Exchange(ref _startEnded, null)?.TrySetResult();
+
+    /// <summary>What can be asked of an execution that has not ended.</summary>
+    private sealed class Demands
+    {
+        public static Demands None { get; } = new();
+
+        public TaskCompletionSource<StopCause> Stop { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Kill { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Detach { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Cancelled when a pending execution is to be given up.</summary>
+        public CancellationTokenSource Prepare { get; } = new();
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Ergon;
 
 /// <summary>Everything an executor needs to run one job once. Defaults are safe: no network, no privileges, bounded output.</summary>
@@ -31,7 +33,7 @@ public sealed record ExecutionRequest
     public string? ResultsDir { get; init; }
 
     /// <summary>Environment variables; they win over those of the engine spec, which win over the image's.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>How long each phase may take.</summary>
     public Timeouts Timeouts { get; init; } = new();
@@ -60,5 +62,5 @@ public sealed record ExecutionRequest
     public string? RequestKey { get; init; }
 
     /// <summary>The caller's own marks; they can be listed and watched by.</summary>
-    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 }

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Ergon;
 
 /// <summary>An immutable snapshot of an execution.</summary>
@@ -37,7 +39,7 @@ public sealed record ExecutionInfo
     public IReadOnlyList<PortMapping> Ports { get; init; } = [];
 
     /// <summary>The caller's marks.</summary>
-    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>Its place among those that wait for resources, from 1 on. <see langword="null"/>: it does not wait.</summary>
     public int? QueuePosition { get; init; }
