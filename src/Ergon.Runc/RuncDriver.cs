@@ -6,6 +6,7 @@ using Ergon.Images;
 using Ergon.Images.Store;
 using Ergon.Linux;
 using Ergon.Networks;
+using Ergon.Runc.Bundles;
 using Ergon.Runc.Containers;
 using Ergon.Runc.Execution;
 using Microsoft.Extensions.Logging;
@@ -150,9 +151,10 @@ internal sealed class RuncDriver : IExecutionDriver
     private RuncParts CreateParts()
     {
         ChildProcess.KeepExitStatus();
+        var cache = CacheLocation.Of(_options.CacheDirectory);
         var store = new ImageStoreOptions
         {
-            Directory = Path.Combine(CacheLocation.Of(_options.CacheDirectory), "images"),
+            Directory = Path.Combine(cache, "images"),
             MaxBytes = _options.CacheBytes,
             AsLayers = true,
             Credentials = _options.RegistryCredentials,
@@ -163,6 +165,7 @@ internal sealed class RuncDriver : IExecutionDriver
         {
             Options = _options,
             Images = new ImageStore(store, _logger, _time),
+            MountPoints = MountPointsLayer.Make(cache),
             Cgroups = new ContainerCgroups(),
             Networks = new BridgeNetworks(new BridgeNetworkOptions(), _time),
             Events = new KernelEvents(),

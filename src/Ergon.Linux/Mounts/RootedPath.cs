@@ -6,6 +6,8 @@ namespace Ergon.Linux;
 internal static unsafe class RootedPath
 {
     private const int InRoot = 0x10;
+    private const int FirstBytes = 4 * 1024;
+    private const int MostBytes = 1024 * 1024;
 
     public static SafeFileHandle Open(SafeFileHandle root, string path, int flags)
     {
@@ -23,9 +25,15 @@ internal static unsafe class RootedPath
         try
         {
             using var file = Open(root, path, Libc.ReadOnly | Libc.NonBlocking);
-            var buffer = new byte[1024 * 1024];
+            var buffer = new byte[FirstBytes];
             var length = 0;
-            while (length < buffer.Length && RandomAccess.Read(file, buffer.AsSpan(length), length) is > 0 and var count) length += count;
+            while (RandomAccess.Read(file, buffer.AsSpan(length), length) is > 0 and var count)
+            {
+                length += count;
+                if (length == MostBytes) break;
+                if (length == buffer.Length) Array.Resize(ref buffer, Math.Min(4 * length, MostBytes));
+            }
+
             return System.Text.Encoding.UTF8.GetString(buffer, 0, length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)

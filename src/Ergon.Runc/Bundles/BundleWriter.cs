@@ -6,6 +6,9 @@ using Ergon.Runc.Containers;
 namespace Ergon.Runc.Bundles;
 
 /// <summary>Writes the files of a container: its configuration, and what is mounted into it.</summary>
+/// <param name="plan">The container.</param>
+/// <param name="paths">Where its parts lie.</param>
+/// <param name="cgroupsPath">Its cgroup, as runc is told it.</param>
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string cgroupsPath)
 {
@@ -37,7 +40,7 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
     /// <summary>Makes the directories that must be there before the root file system is mounted.</summary>
     public static void MakeDirectories(BundlePaths paths)
     {
-        foreach (var directory in (string[])[paths.Bundle, paths.Root, paths.Written, paths.Upper, paths.Work, paths.Empty, paths.Etc, paths.State]) Directory.CreateDirectory(directory);
+        foreach (var directory in (string[])[paths.Bundle, paths.Upper, paths.Work]) Directory.CreateDirectory(directory);
         // The root directory of the container is the upper one's.
         File.SetUnixFileMode(paths.Upper, Executable);
     }
@@ -53,24 +56,27 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
     }
 
     /// <summary>Writes the names of hosts and of name servers.</summary>
+    /// <param name="home">Where they lie.</param>
     /// <param name="network">The container's own network; <see langword="null"/>: it is on the host's, or has none.</param>
-    public void WriteNames(BridgeNetwork? network)
+    public void WriteNames(ContainerHome home, BridgeNetwork? network)
     {
+        var etc = home.PathOf(paths.Etc);
         var addresses = network is null ? "" : $"{plan.Request.Network.GatewayIp ?? network.Gateway}\thost.docker.internal\n{network.GuestAddress}\t{plan.HostName}\n";
         var hosts = plan.Network == NetworkMode.Host ? CgroupText.Read("/etc/hosts") ?? "" : $"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{addresses}";
         var nameServers = network?.NameServers ?? plan.Request.Network.Dns;
         var resolver = nameServers.Count == 0 ? CgroupText.Read("/etc/resolv.conf") ?? "" : string.Concat(nameServers.Select(s => $"nameserver {s}\n"));
-        Write(Path.Combine(paths.Etc, "hostname"), System.Text.Encoding.UTF8.GetBytes(plan.HostName + "\n"), Readable);
-        Write(Path.Combine(paths.Etc, "hosts"), System.Text.Encoding.UTF8.GetBytes(hosts), Readable);
-        Write(Path.Combine(paths.Etc, "resolv.conf"), System.Text.Encoding.UTF8.GetBytes(resolver), Readable);
+        Write(Path.Combine(etc, "hostname"), System.Text.Encoding.UTF8.GetBytes(plan.HostName + "\n"), Readable);
+        Write(Path.Combine(etc, "hosts"), System.Text.Encoding.UTF8.GetBytes(hosts), Readable);
+        Write(Path.Combine(etc, "resolv.conf"), System.Text.Encoding.UTF8.GetBytes(resolver), Readable);
     }
 
     /// <summary>Writes the configuration.</summary>
+    /// <param name="home">Where it lies.</param>
     /// <param name="user">The job's user.</param>
     /// <param name="environment">The job's environment.</param>
     /// <param name="networkPath">The network namespace to join; <see langword="null"/>: the host's, or a new one.</param>
     /// <param name="hasFilter">Whether the first process loads the filter; else runc makes one.</param>
-    public void WriteConfiguration(UserIdentity user, IReadOnlyDictionary<string, string> environment, string? networkPath, bool hasFilter)
+    public void WriteConfiguration(ContainerHome home, UserIdentity user, IReadOnlyDictionary<string, string> environment, string? networkPath, bool hasFilter)
     {
         var config = new OciConfig
         {
@@ -89,7 +95,7 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
                 ReadonlyPaths = ReadOnlyPaths,
             },
         };
-        Write(paths.Configuration, JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig), Readable);
+        Write(home.PathOf(paths.Configuration), JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig), Readable);
     }
 
     /// <summary>Describes a process of the container.</summary>

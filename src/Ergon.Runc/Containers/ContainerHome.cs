@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Ergon.Runc.Containers;
 
 /// <summary>
-/// What a container lives in: a mount namespace in which its root file system is mounted, a pid namespace around its own, perhaps a network
+/// What a container lives in: a mount namespace in which its bundle and its root file system are mounted, a pid namespace around its own, perhaps a network
 /// namespace, all kept alive by a <see cref="Keeper"/>. The processes of the container become children of the keeper, and everything is gone
 /// when that dies: there is no mount that could be left behind.
 /// </summary>
@@ -26,6 +26,11 @@ internal sealed class ContainerHome : IDisposable
     private const int FirstOfItsNamespace = 1;
     private const MountFlags Slave = (MountFlags)0x80000;
 
+    // The configuration, what runc notes, and names, which the job may write.
+    private const string BundleOptions = "mode=0755,size=4m";
+    private const int Readable = 0x1ED; // 0755
+    private const int Private = 0x1C0; // 0700
+
     private readonly KernelEvents _events;
 
     private ContainerHome(Keeper keeper, KernelEvents events) => (Keeper, _events) = (keeper, events);
@@ -44,7 +49,7 @@ internal sealed class ContainerHome : IDisposable
     /// <exception cref="LinuxException">The kernel refused a step; nothing is left of it.</exception>
     public static async Task<ContainerHome> CreateAsync(KeeperRequest request, BundlePaths paths, IReadOnlyList<string> layers, bool ownNetwork, KernelEvents events)
     {
-        var (options, directory) = OverlayOptions.For(layers.Count > 0 ? layers : [paths.Empty], paths.Upper, paths.Work);
+        var (options, directory) = OverlayOptions.For(layers, paths.Upper, paths.Work);
         var keeper = await Keeper.StartAsync(
             request,
             (script, descriptors) =>
@@ -53,6 +58,10 @@ internal sealed class ContainerHome : IDisposable
                 script.Unshare(Namespaces.Mount | (ownNetwork ? Namespaces.Network : Namespaces.None));
                 // What the host unmounts must not be kept busy from here.
                 script.Mount(null, "/", null, MountFlags.Recursive | Slave);
+                script.Mount("tmpfs", paths.Bundle, "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, BundleOptions);
+                script.MakeDirectory(paths.Root, Readable);
+                script.MakeDirectory(paths.Etc, Readable);
+                script.MakeDirectory(paths.State, Private);
                 script.ChangeDirectory(directory);
                 // Nor does this process open a device when it looks for the user in the files of an image.
                 script.Mount("overlay", paths.Root, "overlay", MountFlags.NoDevices, options);
@@ -72,8 +81,11 @@ internal sealed class ContainerHome : IDisposable
     /// <summary>Takes over the one of a keeper that a former process started; <see langword="null"/> when it is gone.</summary>
     public static ContainerHome? Attach(int keeperId, KernelEvents events) => Keeper.Attach(keeperId, events) is { } keeper ? new ContainerHome(keeper, events) : null;
 
+    /// <summary>Leads to what only the keeper's mount namespace sees.</summary>
+    public string PathOf(string path) => $"/proc/{Keeper.Id}/root{path}";
+
     /// <summary>Opens the root directory of the container.</summary>
-    public SafeFileHandle OpenRoot(BundlePaths paths) => Descriptors.Open($"/proc/{Keeper.Id}/root{paths.Root}", Libc.PathOnly);
+    public SafeFileHandle OpenRoot(BundlePaths paths) => Descriptors.Open(PathOf(paths.Root), Libc.PathOnly);
 
     /// <summary>Starts the first child of the keeper, so that how it ended can be known after this process.</summary>
     /// <param name="arguments">The argument vector; the first is the program's path.</param>

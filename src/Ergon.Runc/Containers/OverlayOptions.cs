@@ -14,7 +14,7 @@ internal static class OverlayOptions
     /// <exception cref="ExecutorException">There are too many layers.</exception>
     public static (string Options, string Directory) For(IReadOnlyList<string> layers, string upper, string work)
     {
-        var directory = Path.GetDirectoryName(layers[0]) ?? "/";
+        var directory = Path.GetDirectoryName(layers[^1]) ?? "/";
         var names = layers.Select(l => Path.GetDirectoryName(l) == directory ? Path.GetFileName(l) : l);
         var options = $"lowerdir={string.Join(':', names.Select(Escape))},upperdir={Escape(upper)},workdir={Escape(work)}";
         // It need not be written to disk when it ends: nobody reads it after that.

@@ -58,9 +58,9 @@ internal sealed class RuncCommand(string program, BundlePaths paths)
             var buffer = new byte[Math.Min(MaxLogBytes, RandomAccess.GetLength(file))];
             return System.Text.Encoding.UTF8.GetString(buffer, 0, RandomAccess.Read(file, buffer, 0));
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return ""; // it had nothing to say
+            return ""; // it had nothing to say, or that has gone with the keeper
         }
     }
 

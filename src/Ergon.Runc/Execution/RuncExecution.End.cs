@@ -71,9 +71,8 @@ internal sealed partial class RuncExecution
             _first?.Kill();
             await _run;
             // Only now: until the engine has recorded how it ended, a later process must be able to learn it.
-            await parts.Home.DestroyAsync();
-            if (parts.Cgroup is { } cgroup) await cgroup.RemoveAsync(Events, cancellationToken);
-            await parts.Shared.Networks.RemoveAsync(parts.Context.ExecutorId, Id, cancellationToken);
+            await Task.WhenAll(parts.Home.DestroyAsync(), parts.Cgroup?.RemoveAsync(Events, cancellationToken) ?? Task.CompletedTask);
+            if (parts.Plan.Network == NetworkMode.Bridge) await parts.Shared.Networks.RemoveAsync(parts.Context.ExecutorId, Id, cancellationToken);
             DirectoryTree.Remove(parts.Paths.Written);
             _destroyed = true;
         }

@@ -61,7 +61,7 @@ internal sealed partial class RuncExecution(ContainerParts parts) : IDriverExecu
         parts.Stderr.CloseWriter();
         await parts.Shared.WaitForStepAsync(runtime.Exit, $"{parts.Runtime.Name} did not end", cancellationToken);
         var exit = await runtime.Exit;
-        if (exit.ExitCode != 0) throw RuntimeFailure.Describe(RuncCommand.ReadErrors(parts.Paths.Log), exit, parts.Plan);
+        if (exit.ExitCode != 0) throw RuntimeFailure.Describe(RuncCommand.ReadErrors(parts.Home.PathOf(parts.Paths.Log)), exit, parts.Plan);
         var first = parts.Home.FindFirstProcess() ?? throw new LinuxException("find the first process of a container", Errno.NoSuchProcess);
         try
         {

@@ -42,13 +42,13 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         var writer = new BundleWriter(plan, _paths, shared.Cgroups.PathFor(_cgroup!, context.ExecutorId, Request.ExecutionId, context.Outlives));
         writer.WriteScripts();
         if (context.Outlives) await File.WriteAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), JsonSerializer.SerializeToUtf8Bytes(image.Config, StoreJsonContext.Default.ImageConfiguration), cancellationToken);
-        _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, image.Layers, plan.Network == NetworkMode.Bridge, shared.Events);
+        _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, [shared.MountPoints, .. image.Layers], plan.Network == NetworkMode.Bridge, shared.Events);
         if (context.Outlives) KeeperRecord.AddKeeper(context.WorkDirectory, _home.Keeper.Id);
         cancellationToken.ThrowIfCancellationRequested();
         if (plan.Network == NetworkMode.Bridge) await ConnectAsync(_home, cancellationToken);
-        writer.WriteNames(_network);
+        writer.WriteNames(_home, _network);
         var (user, environment) = FindUser(plan);
-        writer.WriteConfiguration(user, environment, _network is null ? null : ContainerHome.NetworkPath, filter is not null);
+        writer.WriteConfiguration(_home, user, environment, _network is null ? null : ContainerHome.NetworkPath, filter is not null);
         return Build(program, plan, user, environment, filter);
     }
 
@@ -66,7 +66,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         (_stdout, _stderr) = (KeptPipe.Attach(_home.Keeper, ContainerHome.KeptStdout), KeptPipe.Attach(_home.Keeper, ContainerHome.KeptStderr));
         var plan = new ContainerPlan(Request, spec, await ReadAsync(Path.Combine(context.WorkDirectory, ImageFile), StoreJsonContext.Default.ImageConfiguration, cancellationToken));
         // As it was started: what the image said then about its user, the job may have changed.
-        var config = await ReadAsync(_paths.Configuration, OciJsonContext.Default.OciConfig, cancellationToken);
+        var config = await ReadAsync(_home.PathOf(_paths.Configuration), OciJsonContext.Default.OciConfig, cancellationToken);
         var filter = config.Linux.Seccomp is null ? FilterFor(plan.Capabilities) : null;
         if (config.Linux.Seccomp is null && filter is null) throw new IOException("libseccomp has gone, which commands in the container need");
         var execution = Build(program, plan, config.Process.Identity, config.Process.Variables, filter);

@@ -16,6 +16,9 @@ internal sealed record RuncParts
 
     public required ImageStore Images { get; init; }
 
+    /// <summary>The layer above those of each image; see <see cref="Bundles.MountPointsLayer"/>.</summary>
+    public required string MountPoints { get; init; }
+
     public required ContainerCgroups Cgroups { get; init; }
 
     public required BridgeNetworks Networks { get; init; }

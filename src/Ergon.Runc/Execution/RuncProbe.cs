@@ -88,7 +88,7 @@ internal static class RuncProbe
         {
             BundleWriter.MakeDirectories(paths);
             var request = new KeeperRequest { Mark = ContainerHome.Keepers.Of("probe", "probe") };
-            using var home = await ContainerHome.CreateAsync(request, paths, [], ownNetwork: true, parts.Events);
+            using var home = await ContainerHome.CreateAsync(request, paths, [parts.MountPoints], ownNetwork: true, parts.Events);
             using var inside = home.Keeper.OpenNamespace("net");
             var unconnected = NamespaceConnection.Probe(inside);
             await home.DestroyAsync();
