@@ -118,9 +118,23 @@ internal sealed unsafe class KernelEvents : IDisposable
 
         public void Dispose()
         {
-            if (!owner._registrations.TryRemove(Id, out _) || Descriptor.IsClosed || owner._epoll.IsClosed) return;
-            byte ignored;
-            _ = Libc.EpollControl(Descriptors.Number(owner._epoll), Delete, Descriptors.Number(Descriptor), &ignored);
+            if (!owner._registrations.TryRemove(Id, out _) || owner._epoll.IsClosed) return;
+            var held = false;
+            try
+            {
+                // Whoever disposes of the descriptor meanwhile must not free its number for another one, which would then be watched no longer.
+                Descriptor.DangerousAddRef(ref held);
+                byte ignored;
+                _ = Libc.EpollControl(Descriptors.Number(owner._epoll), Delete, Descriptors.Number(Descriptor), &ignored);
+            }
+            catch (ObjectDisposedException)
+            {
+                // It is closed, and with that not watched.
+            }
+            finally
+            {
+                if (held) Descriptor.DangerousRelease();
+            }
         }
     }
 }
