@@ -64,6 +64,33 @@ public sealed class CgroupTests : IDisposable
     }
 
     [Fact]
+    public void V2_cgroups_are_not_made_below_one_that_holds_processes()
+    {
+        var root = Directory.CreateTempSubdirectory("ergon-cgroups-");
+        try
+        {
+            var session = root.CreateSubdirectory("user.slice/session.scope");
+            foreach (var (directory, processes) in new[] { (session, "123\n"), (session.Parent!, "") })
+            {
+                File.WriteAllText(Path.Combine(directory.FullName, "cgroup.type"), "domain\n");
+                File.WriteAllText(Path.Combine(directory.FullName, "cgroup.procs"), processes);
+            }
+
+            // What a kernel takes of a session with processes in it: it is one of threads then, and its children can have no limit.
+            File.WriteAllText(Path.Combine(session.FullName, "cgroup.subtree_control"), "cpu pids");
+            var unified = new CgroupHierarchies(new Dictionary<string, string>(), session.FullName, root.FullName);
+
+            CgroupFactory.Detect(unified).Find("executor", "execution").Places[CgroupV2.Place].Should().Be(Path.Combine(root.FullName, "ergon", "executor", "execution"));
+            CgroupFactory.Detect(unified with { V2Root = session.FullName }).Abilities.Pids.Should().BeFalse();
+            File.ReadAllText(Path.Combine(session.FullName, "cgroup.subtree_control")).Should().Be("cpu pids", "it is left as it is");
+        }
+        finally
+        {
+            root.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_v2_cgroup_without_controllers_still_holds_freezes_and_kills()
     {
         var own = CgroupHierarchies.ReadOwn();
@@ -76,7 +103,7 @@ public sealed class CgroupTests : IDisposable
         using var sleeper = System.Diagnostics.Process.Start("sleep", "1000");
         cgroup.Add(sleeper.Id);
         (await cgroup.FreezeAsync(_events, Token)).Should().BeTrue();
-        CgroupText.Keyed(CgroupText.Read(Path.Combine(own.V2, "ergon", Executor, factory.List(Executor)[0], "cgroup.events")), "frozen").Should().Be(1);
+        CgroupText.Keyed(CgroupText.Read(Path.Combine(cgroup.Places[CgroupV2.Place], "cgroup.events")), "frozen").Should().Be(1);
         await cgroup.RemoveAsync(_events, Token);
         await sleeper.WaitForExitAsync(Token);
         factory.RemoveExecutor(Executor);

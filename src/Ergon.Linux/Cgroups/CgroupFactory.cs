@@ -49,15 +49,16 @@ internal sealed class CgroupFactory
             bool Has(string controller) => v1.ContainsKey(controller);
         }
 
-        // A cgroup with processes in it cannot give controllers to its children, so the place may be further up.
+        // At the top, where container runtimes make theirs too: what is below it may end with somebody's session.
         string? withoutControllers = null;
-        for (var directory = hierarchies.V2; directory is not null && directory.Length >= hierarchies.V2Root!.Length; directory = Path.GetDirectoryName(directory))
+        foreach (var directory in FromTheTop(hierarchies))
         {
             if (!CanMakeIn(directory, family)) continue;
+            withoutControllers ??= directory;
+            if (HoldsProcesses(directory)) continue;
             var given = GiveControllers(directory);
             if (given.Contains("pids") || given.Contains("memory"))
                 return new(family, v1, directory, new(given.Contains("memory"), given.Contains("cpu"), given.Contains("pids"), true, true));
-            withoutControllers ??= directory;
         }
 
         // Even one without controllers holds the processes of an execution together, freezes them, and counts their CPU time.
@@ -184,6 +185,18 @@ internal sealed class CgroupFactory
 
     private Dictionary<string, string> DirectoriesOf(string executorId, string executionId) =>
         _v1.ToDictionary(pair => pair.Key, pair => Path.Combine(pair.Value, _family, executorId, executionId));
+
+    private static IEnumerable<string> FromTheTop(CgroupHierarchies hierarchies)
+    {
+        var directories = new Stack<string>();
+        for (var directory = hierarchies.V2; directory is not null && directory.Length >= hierarchies.V2Root!.Length; directory = Path.GetDirectoryName(directory)) directories.Push(directory);
+        return directories;
+    }
+
+    // Such a cgroup cannot give memory to its children, and giving it the other controllers makes it one of threads, in which no limit can be set
+    // ("no internal processes", cgroups(7)). The root, which alone has no type, may hold processes.
+    private static bool HoldsProcesses(string directory) =>
+        File.Exists(Path.Combine(directory, "cgroup.type")) && CgroupText.Read(Path.Combine(directory, "cgroup.procs")) is { Length: > 0 };
 
     private static bool CanMakeIn(string directory, string family)
     {
