@@ -10,6 +10,6 @@ internal static partial class MicroVmLog
     [LoggerMessage(2, LogLevel.Warning, "The state of a machine that has booted could not be kept; machines go on booting")]
     public static partial void SnapshotFailed(this ILogger logger, Exception exception);
 
-    [LoggerMessage(3, LogLevel.Warning, "A machine could not begin with the state that was kept, and boots instead. QEMU said: {Errors}")]
+    [LoggerMessage(3, LogLevel.Warning, "A machine could not begin with the state that was kept, and boots instead. Its VMM said: {Errors}")]
     public static partial void RestoreFailed(this ILogger logger, string errors, Exception exception);
 }

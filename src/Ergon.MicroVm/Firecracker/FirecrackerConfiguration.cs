@@ -48,8 +48,8 @@ internal sealed class FirecrackerConfiguration
         return id.Length <= MostId ? id : id[^MostId..];
     }
 
-    /// <summary>Sends everything that must be there before the machine starts.</summary>
-    public async Task SendAsync(FirecrackerApi api, CancellationToken cancellationToken)
+    /// <summary>Sends everything that must be there before the machine starts, and starts it.</summary>
+    public async Task BootAsync(FirecrackerApi api, CancellationToken cancellationToken)
     {
         var json = FirecrackerJson.Default;
         var machine = new MachineConfigBody(_plan.Cpus, (_plan.MemoryBytes + MiB - 1) / MiB, Smt: false, _options.CpuTemplate);
@@ -66,6 +66,7 @@ internal sealed class FirecrackerConfiguration
         await api.PutAsync("/entropy", new EntropyBody(), json.EntropyBody, cancellationToken);
         if (_options.Balloon) await api.PutAsync("/balloon", new BalloonBody(0, DeflateOnOom: true, StatsPollingIntervalS: 0), json.BalloonBody, cancellationToken);
         if (_plan.Metadata is { } metadata) await SendMetadataAsync(api, metadata, cancellationToken);
+        await api.PutAsync("/actions", new ActionBody("InstanceStart"), json.ActionBody, cancellationToken);
     }
 
     private async Task SendMetadataAsync(FirecrackerApi api, string metadata, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Ergon.Drivers;
 using Ergon.MicroVm.Execution;
+using Ergon.MicroVm.Vmm;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -38,6 +39,9 @@ public static class FirecrackerExecutor
         var settings = options ?? new FirecrackerOptions();
         return MicroVmDriver.Create(
             Type, settings, machineTypes: [], hasMetadata: true, loggerFactory, timeProvider,
-            host => new FirecrackerVmm(settings, new FirecrackerProbe(settings), host.Events));
+            host => new FirecrackerVmm(settings, new FirecrackerProbe(settings), host.Events, SnapshotsOf(settings, host), host.Logger, host.Time));
     }
+
+    private static MachineSnapshots? SnapshotsOf(FirecrackerOptions options, VmmHost host) =>
+        options.Snapshots ? new MachineSnapshots(Path.Combine(host.Cache, "snapshots", Type), options.MaxSnapshots, host.Logger, host.Time) : null;
 }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Ergon.Linux;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
 
@@ -8,16 +9,22 @@ namespace Ergon.MicroVm.Firecracker;
 /// <param name="process">Its process.</param>
 /// <param name="api">Its API.</param>
 /// <param name="directory">The directory of its sockets.</param>
-/// <param name="knocks">The socket on which the guest's agent tells that it listens; <see langword="null"/>: it was re-attached and listens.</param>
-internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api, string directory, Socket? knocks) : IVirtualMachine
+/// <param name="inside">What goes before the name of a file in that directory where the process looks for it; <see langword="null"/>: it was re-attached.</param>
+/// <param name="knocks">The socket on which the guest's agent tells that it listens; <see langword="null"/>: it was re-attached or is a copy, and listens.</param>
+internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api, string directory, string? inside, Socket? knocks) : IVirtualMachine
 {
     public const string ApiName = "api.sock";
     public const string VsockName = "vsock.sock";
+    public const string StateName = "state";
+    public const string MemoryName = "memory";
 
     // A 1.16 that is told over its API to go on, paused or not, keeps everything that the host sends from the guest, for ever.
     private const string DeafeningVersions = "1.16.";
 
     private const string Paused = "Paused";
+
+    // All of the memory is written, and to the disk.
+    private static readonly TimeSpan SaveDeadline = TimeSpan.FromSeconds(60);
 
     public int ProcessId => process.Id;
 
@@ -51,6 +58,23 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
     {
         process.GoOn();
         if (await InfoAsync(cancellationToken) is { State: Paused }) await SetStateAsync("Resumed", cancellationToken);
+    }
+
+    /// <summary>Stops the virtual CPUs and writes the machine's state into a directory. It is not to go on afterwards: its connections are broken.</summary>
+    public async Task SaveAsync(string state, CancellationToken cancellationToken)
+    {
+        await SetStateAsync(Paused, cancellationToken);
+        var body = new SnapshotCreateBody("Full", inside + StateName, inside + MemoryName);
+        using var patient = new FirecrackerApi(directory, ApiName, SaveDeadline);
+        await patient.PutAsync("/snapshot/create", body, FirecrackerJson.Default.SnapshotCreateBody, cancellationToken);
+        foreach (var name in new[] { StateName, MemoryName })
+        {
+            var file = Path.Combine(state, name);
+            await Task.Run(() => File.Move(Path.Combine(directory, name), file), cancellationToken);
+            // Ours, as the kernel is, and nobody's to change: other machines begin with it.
+            if (Libc.EffectiveUserId() == 0) Libc.Check(Libc.ChangeOwner(file, 0, 0), $"take {file}");
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        }
     }
 
     public async ValueTask RequestShutdownAsync(CancellationToken cancellationToken) =>

@@ -28,6 +28,12 @@ internal sealed record ActionBody(string ActionType);
 
 internal sealed record VmStateBody(string State);
 
+internal sealed record SnapshotCreateBody(string SnapshotType, string SnapshotPath, string MemFilePath);
+
+internal sealed record MemBackendBody(string BackendType, string BackendPath);
+
+internal sealed record SnapshotLoadBody(string SnapshotPath, MemBackendBody MemBackend, bool ResumeVm);
+
 internal sealed record InstanceInfoBody(string State, string VmmVersion);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
@@ -41,6 +47,8 @@ internal sealed record InstanceInfoBody(string State, string VmmVersion);
 [JsonSerializable(typeof(EntropyBody))]
 [JsonSerializable(typeof(ActionBody))]
 [JsonSerializable(typeof(VmStateBody))]
+[JsonSerializable(typeof(SnapshotCreateBody))]
+[JsonSerializable(typeof(SnapshotLoadBody))]
 [JsonSerializable(typeof(InstanceInfoBody))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class FirecrackerJson : JsonSerializerContext;

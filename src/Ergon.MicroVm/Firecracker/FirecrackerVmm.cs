@@ -3,11 +3,19 @@ using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
+using Microsoft.Extensions.Logging;
 
 namespace Ergon.MicroVm.Firecracker;
 
 /// <summary>Runs machines in Firecracker.</summary>
-internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events) : IVmm
+/// <param name="options">The operator's settings.</param>
+/// <param name="probe">Finds Firecracker.</param>
+/// <param name="events">Tells of the end of processes.</param>
+/// <param name="snapshots">The states that machines begin with; <see langword="null"/>: every guest boots.</param>
+/// <param name="logger">Told when a state cannot be used.</param>
+/// <param name="time">The clock.</param>
+internal sealed partial class FirecrackerVmm(
+    FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events, MachineSnapshots? snapshots, ILogger logger, TimeProvider time) : IVmm
 {
     private const string SocketsRecord = "sockets";
 
@@ -27,7 +35,15 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
 
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
-        await probe.FactsAsync(cancellationToken);
+        var facts = await probe.FactsAsync(cancellationToken);
+        return snapshots is not null && MachineSnapshots.AreFor(plan)
+            ? await CopyAsync(snapshots, plan, facts, cancellationToken)
+            : await StartAsync(plan, null, cancellationToken);
+    }
+
+    // It begins with a state, the directory of which is given, or boots.
+    private async Task<FirecrackerMachine> StartAsync(VmPlan plan, string? state, CancellationToken cancellationToken)
+    {
         using var home = await HomeOfAsync(plan, cancellationToken);
         Socket? knocks = null;
         VmmProcess? process = null;
@@ -35,14 +51,16 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
         try
         {
             var configuration = await FirecrackerConfiguration.MakeAsync(plan, options, home, cancellationToken);
-            if (plan.HasAgent) knocks = ListenForKnock(home.SocketDirectory);
+            var load = state is null ? null : await OpenAsync(state, home, cancellationToken);
+            // The agent of a copy has told that it listens before it was one.
+            if (plan.HasAgent && load is null) knocks = ListenForKnock(home.SocketDirectory);
             using var appeared = new SocketWatcher(home.SocketDirectory, FirecrackerMachine.ApiName);
             await File.WriteAllTextAsync(Path.Combine(plan.Directory, SocketsRecord), home.SocketDirectory, cancellationToken);
             process = await VmmProcess.StartAsync(home.CommandFor(plan), plan, events);
             await WaitForApiAsync(appeared, process, home.SocketDirectory, cancellationToken);
-            await configuration.SendAsync(api, cancellationToken);
-            await api.PutAsync("/actions", new ActionBody("InstanceStart"), FirecrackerJson.Default.ActionBody, cancellationToken);
-            return MachineOf(process, api, home.SocketDirectory, knocks, plan.Directory);
+            if (load is null) await configuration.BootAsync(api, cancellationToken);
+            else await api.PutAsync("/snapshot/load", load, FirecrackerJson.Default.SnapshotLoadBody, cancellationToken);
+            return MachineOf(process, api, home.SocketDirectory, home.Inside(""), knocks, plan.Directory);
         }
         catch
         {
@@ -64,15 +82,15 @@ internal sealed class FirecrackerVmm(FirecrackerOptions options, FirecrackerProb
     {
         if (VmmProcess.Attach(directory, events) is not { } process) return null;
         var sockets = await File.ReadAllTextAsync(Path.Combine(directory, SocketsRecord), cancellationToken);
-        return MachineOf(process, new FirecrackerApi(sockets, FirecrackerMachine.ApiName), sockets, null, directory);
+        return MachineOf(process, new FirecrackerApi(sockets, FirecrackerMachine.ApiName), sockets, null, null, directory);
     }
 
-    private FirecrackerMachine MachineOf(VmmProcess process, FirecrackerApi api, string sockets, Socket? knocks, string directory)
+    private FirecrackerMachine MachineOf(VmmProcess process, FirecrackerApi api, string sockets, string? inside, Socket? knocks, string directory)
     {
         // The user is free again when nothing runs as it any more.
         if (_jailUsers is { } users)
             _ = process.Ended.ContinueWith(_ => users.GiveBack(directory), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        return new FirecrackerMachine(process, api, sockets, knocks);
+        return new FirecrackerMachine(process, api, sockets, inside, knocks);
     }
 
     private async Task<IMachineHome> HomeOfAsync(VmPlan plan, CancellationToken cancellationToken)

@@ -11,7 +11,7 @@ namespace Ergon.MicroVm.Firecracker;
 /// </summary>
 internal sealed class OpenHome : IMachineHome
 {
-    private const string DirectoryName = "vmm";
+    public const string DirectoryName = "vmm";
     private const int FirstDescriptor = 3;
 
     private readonly string _program;

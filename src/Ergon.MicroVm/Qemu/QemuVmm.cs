@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ergon.Linux;
 using Ergon.Linux.Networking;
 using Ergon.MicroVm.Execution;
@@ -11,12 +12,14 @@ namespace Ergon.MicroVm.Qemu;
 /// <summary>Runs machines in QEMU.</summary>
 internal sealed class QemuVmm : IVmm
 {
+    private const string StateName = "state";
+
     // A state is loaded in a tenth of a second; a machine that has not begun by then will not.
     private static readonly TimeSpan RestoreDeadline = TimeSpan.FromSeconds(20);
 
     private readonly QemuOptions _options;
     private readonly QemuProbe _probe;
-    private readonly QemuSnapshots _snapshots;
+    private readonly MachineSnapshots _snapshots;
     private readonly KernelEvents _events;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
@@ -24,7 +27,7 @@ internal sealed class QemuVmm : IVmm
     public QemuVmm(QemuOptions options, GuestBoot boot, string cache, KernelEvents events, ILogger logger, TimeProvider time)
     {
         (_options, _events, _logger, _time) = (options, events, logger, time);
-        _snapshots = new QemuSnapshots(options, cache, logger, time);
+        _snapshots = new MachineSnapshots(Path.Combine(cache, "snapshots", "qemu"), options.MaxSnapshots, logger, time);
         var canary = new KvmCanary(this, boot, cache, time);
         _probe = new QemuProbe(options, canary.BootsAsync);
     }
@@ -38,18 +41,18 @@ internal sealed class QemuVmm : IVmm
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
         var facts = await _probe.FactsAsync(cancellationToken);
-        if (!_snapshots.IsFor(plan)) return await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
-        var rate = await RateAsync(facts.Acceleration);
-        if (_snapshots.TryOpen(plan, facts, rate) is { } snapshot)
+        if (!_options.Snapshots || !MachineSnapshots.AreFor(plan)) return await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
+        var traits = Rounded(await RateAsync(facts.Acceleration));
+        if (_snapshots.Find(plan, facts, traits) is { } state)
         {
-            if (await TryRestoreAsync(plan, facts, snapshot, cancellationToken) is { } restored) return restored;
-            _snapshots.Discard(plan, facts, rate);
+            if (await TryRestoreAsync(plan, facts, state, cancellationToken) is { } restored) return restored;
+            MachineSnapshots.Discard(state);
         }
 
         var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
         try
         {
-            await _snapshots.KeepAsync(machine, plan, facts, rate, cancellationToken);
+            await _snapshots.KeepAsync(machine, (directory, token) => SaveAsync(machine, directory, token), plan, facts, traits, cancellationToken);
             return machine;
         }
         catch
@@ -59,10 +62,17 @@ internal sealed class QemuVmm : IVmm
         }
     }
 
-    // Whatever is wrong with a state, a machine can still boot.
-    private async Task<QemuMachine?> TryRestoreAsync(VmPlan plan, VmmFacts facts, SafeFileHandle snapshot, CancellationToken cancellationToken)
+    private static async Task SaveAsync(QemuMachine machine, string directory, CancellationToken cancellationToken)
     {
-        var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, snapshot);
+        using var file = File.OpenHandle(Path.Combine(directory, StateName), FileMode.CreateNew, FileAccess.Write);
+        await machine.SaveAsync(file, cancellationToken);
+    }
+
+    // Whatever is wrong with a state, a machine can still boot.
+    private async Task<QemuMachine?> TryRestoreAsync(VmPlan plan, VmmFacts facts, string state, CancellationToken cancellationToken)
+    {
+        if (Open(state) is not { } file) return null;
+        var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, file);
         using var deadline = new CancellationTokenSource(RestoreDeadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
@@ -76,6 +86,19 @@ internal sealed class QemuVmm : IVmm
             if (e is not IOException && (e is not OperationCanceledException || cancellationToken.IsCancellationRequested)) throw;
             _logger.RestoreFailed((await machine.Ended).Errors, e);
             foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName, VmmProcess.ErrorsName }) File.Delete(Path.Combine(plan.Directory, name));
+            return null;
+        }
+    }
+
+    // Another process may have removed it, being old, since it was found.
+    private static SafeFileHandle? Open(string state)
+    {
+        try
+        {
+            return File.OpenHandle(Path.Combine(state, StateName));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
             return null;
         }
     }
@@ -115,6 +138,9 @@ internal sealed class QemuVmm : IVmm
             foreach (var descriptor in arguments.Descriptors) descriptor.Dispose();
         }
     }
+
+    // Two measurements of one rate differ by less.
+    private static string Rounded(long tscKilohertz) => (tscKilohertz / 1000).ToString(CultureInfo.InvariantCulture);
 
     // Only a translated guest must be told.
     private static Task<long> RateAsync(string acceleration) => acceleration == "tcg" ? TimeStampCounter.KilohertzAsync() : Task.FromResult(0L);

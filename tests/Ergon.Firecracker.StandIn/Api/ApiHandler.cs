@@ -12,7 +12,7 @@ internal sealed class ApiHandler(string id)
     private const string TooLate = "The requested operation is not supported after starting the microVM.";
 
     // Only what can be put at any time; everything else is for before the start.
-    private static readonly string[] AtAnyTime = ["actions", "mmds", "snapshot"];
+    private static readonly string[] AtAnyTime = ["actions", "mmds"];
 
     private readonly Configuration _configuration = new();
     private readonly List<string> _used = [];
@@ -64,6 +64,7 @@ internal sealed class ApiHandler(string id)
     private async Task<HttpAnswer> PutAsync(string[] path, byte[] body)
     {
         if (path is ["actions"]) return await ActAsync((string)Schemas.Action.Read(body)["action_type"]!);
+        if (path is ["snapshot", var what]) return await SnapshotAsync(what, body) ?? throw Unknown(path, "PUT");
         var setup = Setup(path, body) ?? throw Unknown(path, "PUT");
         if (_machine is not null && !AtAnyTime.Contains(path[0])) throw new FaultException(TooLate);
         var answer = setup();
@@ -90,8 +91,6 @@ internal sealed class ApiHandler(string id)
             ["cpu-config"] => With(Schemas.CpuConfig, o => setup.Keep(() => _configuration.CpuConfig = o)),
             ["mmds", "config"] => With(Schemas.MmdsConfig, setup.MmdsConfig),
             ["mmds"] => () => setup.Mmds(body),
-            ["snapshot", "create"] => With(Schemas.SnapshotCreate, _ => throw SaveRefused()),
-            ["snapshot", "load"] => With(Schemas.SnapshotLoad, LoadRefused),
             _ => null,
         };
 
@@ -176,21 +175,24 @@ internal sealed class ApiHandler(string id)
         return HttpAnswer.Done;
     }
 
-    private FaultException SaveRefused()
+    private async Task<HttpAnswer?> SnapshotAsync(string what, byte[] body)
     {
-        if (_machine is null) return new FaultException(TooEarly);
-        return new FaultException(_paused
-            ? "Create snapshot error: this stand-in saves no snapshots."
-            : "Create snapshot error: Cannot save the microVM state: Operation not allowed: save/restore unavailable while running");
-    }
+        if (what == "create")
+        {
+            var create = Schemas.SnapshotCreate.Read(body);
+            if (_machine is not { } machine) throw new FaultException(TooEarly);
+            if (!_paused) throw new FaultException("Create snapshot error: Cannot save the microVM state: Operation not allowed: save/restore unavailable while running");
+            await Snapshots.SaveAsync(create, machine, _configuration);
+            return HttpAnswer.Done;
+        }
 
-    private HttpAnswer LoadRefused(JsonObject body)
-    {
+        if (what != "load") return null;
+        var load = Schemas.SnapshotLoad.Read(body);
         if (_machine is not null) throw new FaultException(TooLate);
         if (_used.Count > 0) throw new FaultException("Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific resources.");
-        if (body["mem_file_path"] is null == body["mem_backend"] is null)
-            throw new FaultException("Bad request: either `mem_backend` or `mem_file_path` must be specified, and not both.");
-        throw new FaultException("Load snapshot error: this stand-in loads no snapshots.");
+        _machine = await Snapshots.LoadAsync(load, _configuration);
+        _paused = (bool?)load["resume_vm"] != true;
+        return HttpAnswer.Done;
     }
 
     private static FaultException Unknown(string[] path, string method) =>

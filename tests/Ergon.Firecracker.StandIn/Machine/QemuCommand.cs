@@ -18,6 +18,12 @@ internal sealed class QemuCommand(Configuration configuration, long tscKilohertz
     private readonly List<string> _arguments = [];
     private readonly List<int> _descriptors = [];
 
+    /// <summary>The saved state that the machine is to begin with; <see langword="null"/>: it boots.</summary>
+    public SafeHandle? State { get; init; }
+
+    /// <summary>The name of that state, as QEMU is told where to take it from.</summary>
+    public string? StateName { get; private set; }
+
     public IReadOnlyList<string> Make(SafeHandle monitor, SafeHandle? agent)
     {
         Add("-nodefaults", "-no-user-config", "-no-reboot", "-no-shutdown", "-display", "none", "-name", "firecracker-stand-in");
@@ -40,6 +46,12 @@ internal sealed class QemuCommand(Configuration configuration, long tscKilohertz
         if (configuration.Entropy is not null) Add("-device", "virtio-rng-device");
         if (configuration.Balloon is { } balloon) Add("-device", $"virtio-balloon-device,deflate-on-oom={((bool)balloon["deflate_on_oom"]! ? "on" : "off")}");
         AddKernel();
+        if (State is not null)
+        {
+            StateName = $"fd:{Hand(State)}";
+            Add("-incoming", "defer");
+        }
+
         return _arguments;
     }
 

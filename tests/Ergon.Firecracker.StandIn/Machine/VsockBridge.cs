@@ -31,6 +31,9 @@ internal sealed class VsockBridge(Socket listener, string path, string agentPath
         if (isOpen) _ = KnockAsync();
     }
 
+    /// <summary>The guest has its port open since before the machine was loaded.</summary>
+    public void OnGuestListens() => _guestListens = true;
+
     /// <summary>From now on nothing of the host reaches the guest: no connection is answered, and what is sent on one is not read.</summary>
     public void Deafen() => _guestIsDeaf = true;
 

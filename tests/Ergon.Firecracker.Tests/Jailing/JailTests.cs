@@ -75,6 +75,18 @@ public sealed class JailTests(FirecrackerFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_machine_in_a_jail_begins_with_the_state_of_another()
+    {
+        var cache = fixture.NewDirectory();
+        await using var executor = NewExecutor(fixture.Options with { Snapshots = true, CacheDirectory = cache });
+        (await executor.RunAsync(Request("exit 3"), Token)).ExitCode.Should().Be(3);
+        var state = Directory.GetDirectories(Path.Combine(cache, "snapshots", "firecracker")).Should().ContainSingle().Which;
+        var written = File.GetLastWriteTimeUtc(Path.Combine(state, "memory"));
+        (await executor.RunAsync(Request("exit 4"), Token)).ExitCode.Should().Be(4);
+        File.GetLastWriteTimeUtc(Path.Combine(state, "memory")).Should().Be(written);
+    }
+
+    [Fact]
     public async Task A_machine_in_a_jail_is_found_again_and_its_user_stays_its_own()
     {
         var request = Request("echo before; i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done; echo after; exit 5");
@@ -119,8 +131,8 @@ public sealed class JailTests(FirecrackerFixture fixture) : IAsyncLifetime
         fingerprint.Problems.Should().ContainSingle(p => p.Problem.Contains("jailer") && p.Remedy.Contains("Jailer.Program"));
     }
 
-    private Executor NewExecutor() => FirecrackerExecutor.Create(
-        fixture.Options with { Jailer = _jailer },
+    private Executor NewExecutor(FirecrackerOptions? options = null) => FirecrackerExecutor.Create(
+        (options ?? fixture.Options) with { Jailer = _jailer },
         new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach });
 
     private ExecutionRequest Request(string script) => new()
