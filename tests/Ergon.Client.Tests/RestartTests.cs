@@ -59,6 +59,21 @@ public sealed class RestartTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_drains_a_daemon_that_is_killed_and_restarted_learns_when_nothing_runs_any_more()
+    {
+        SkipWithoutRecovery(await _executor.FingerprintAsync(Token));
+        var id = await StartAsync("sleep 1000");
+        (await _executor.DrainAsync(TimeSpan.Zero, Token)).Active.Should().Be(1);
+        var drained = _executor.DrainAsync(Timeout.InfiniteTimeSpan, Token);
+        await RestartAsync();
+        (await Assert.ThrowsAsync<ExecutorException>(() => StartAsync("true"))).Code.Should().Be(ErrorCode.ResourcesUnavailable);
+        await _executor.CancelAsync(id, Token);
+        (await drained).Active.Should().Be(0);
+        (await _executor.UndoDrainAsync(Token)).Since.Should().BeNull();
+        await _executor.WaitAsync(await StartAsync("true"), Token);
+    }
+
+    [Fact]
     public async Task Results_and_logs_of_a_former_daemon_are_there()
     {
         var id = await StartAsync("echo kept; exit 3");

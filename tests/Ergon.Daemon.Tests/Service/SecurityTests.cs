@@ -39,8 +39,10 @@ public sealed class SecurityTests : IDisposable
         (await StatusAsync("nobody's", HttpMethod.Get, "/v1/executions")).Should().Be(HttpStatusCode.Unauthorized);
         (await StatusAsync("reader", HttpMethod.Get, "/v1/executions")).Should().Be(HttpStatusCode.OK);
         (await StatusAsync("reader", HttpMethod.Post, "/v1/executions")).Should().Be(HttpStatusCode.Forbidden);
-        (await StatusAsync("runner", HttpMethod.Post, "/v1/cleanup")).Should().Be(HttpStatusCode.Forbidden);
-        (await StatusAsync(null, HttpMethod.Get, "/livez")).Should().Be(HttpStatusCode.OK);
+        foreach (var path in new[] { "/v1/cleanup", "/v1/drain", "/v1/reload" }) (await StatusAsync("runner", HttpMethod.Post, path)).Should().Be(HttpStatusCode.Forbidden);
+        (await StatusAsync("runner", HttpMethod.Delete, "/v1/drain")).Should().Be(HttpStatusCode.Forbidden);
+        (await StatusAsync("reader", HttpMethod.Get, "/v1/drain")).Should().Be(HttpStatusCode.OK);
+        foreach (var path in new[] { "/livez", "/readyz", "/readyz/process" }) (await StatusAsync(null, HttpMethod.Get, path)).Should().Be(HttpStatusCode.OK);
     }
 
     [Fact]
