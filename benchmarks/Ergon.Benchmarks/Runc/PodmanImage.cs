@@ -8,7 +8,7 @@ internal sealed class PodmanImage
     private const string Name = "localhost/ergon-benchmark";
 
     // The runtime is the same as for the others.
-    private static readonly string[] Arguments = ["--runtime", "runc", "run", "--rm", "--network", "none", Name, "echo", "hello"];
+    private static readonly string[] Arguments = ["--runtime", "runc", "run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", Name, "echo", "hello"];
 
     private PodmanImage()
     {
