@@ -48,9 +48,8 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
 
     public async ValueTask PauseAsync(CancellationToken cancellationToken)
     {
-        if (process.IsStopped) return;
-        if (await InfoAsync(cancellationToken) is not { } info) return;
-        if (info.VmmVersion.StartsWith(DeafeningVersions, StringComparison.Ordinal)) process.Stop();
+        // What was told to stop by a process that died over it may not have been.
+        if (process.IsStopped || await InfoAsync(cancellationToken) is { } info && info.VmmVersion.StartsWith(DeafeningVersions, StringComparison.Ordinal)) process.Stop();
         else await SetStateAsync(Paused, cancellationToken);
     }
 

@@ -47,6 +47,7 @@ internal sealed class VmmProcess : IAsyncDisposable
 
     private const string Mark = "ERGON_EXECUTION";
     private const string RecordName = "process";
+    private const string StoppedName = "stopped";
     private const int MaxErrorBytes = 8 * 1024;
     private const int FirstSafeDescriptor = 256;
     private const int DuplicateCloseOnExec = 1030;
@@ -117,14 +118,22 @@ internal sealed class VmmProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the process is stopped.</summary>
-    public bool IsStopped => ProcessTable.Find(Id) is { State: 'T' };
+    /// <summary>Whether the process was told to stop. It is noted, since on a busy host the process itself shows that it has only a while later.</summary>
+    public bool IsStopped => File.Exists(Path.Combine(_directory, StoppedName));
 
-    /// <summary>Stops the process, with all of its threads and whatever it started.</summary>
-    public void Stop() => SignalGroup(StopSignal);
+    /// <summary>Stops the process, with all of its threads and whatever it started; it may be stopped already.</summary>
+    public void Stop()
+    {
+        File.WriteAllBytes(Path.Combine(_directory, StoppedName), []);
+        SignalGroup(StopSignal);
+    }
 
-    /// <summary>Lets a stopped process go on.</summary>
-    public void GoOn() => SignalGroup(ContinueSignal);
+    /// <summary>Lets the process go on; it need not be stopped.</summary>
+    public void GoOn()
+    {
+        SignalGroup(ContinueSignal);
+        File.Delete(Path.Combine(_directory, StoppedName));
+    }
 
     /// <summary>Kills the process, if it is the one that the record in a directory means.</summary>
     public void Kill()
