@@ -29,6 +29,10 @@ public sealed class ContainmentTests(RuncFixture fixture) : RuncTests(fixture)
     }
 
     [Fact]
+    public async Task A_job_is_not_spared_when_the_host_runs_out_of_memory() =>
+        int.Parse(await OutputAsync("cat /proc/self/oom_score_adj")).Should().BeGreaterThanOrEqualTo(0);
+
+    [Fact]
     public async Task Nothing_that_a_request_puts_in_the_way_starts_a_job_without_its_filter()
     {
         // Once, the first program of a container and its filter lay at a path.

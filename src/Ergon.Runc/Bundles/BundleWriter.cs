@@ -15,6 +15,9 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
     private const UnixFileMode Readable = (UnixFileMode)0x1A4; // 0644
     private const UnixFileMode Executable = (UnixFileMode)0x1ED; // 0755
 
+    // A daemon may be spared, its jobs are not; less than its own it may not be allowed to give.
+    private static readonly int OomScoreAdj = (int)Math.Max(0, CgroupText.Number(CgroupText.Read("/proc/self/oom_score_adj")) ?? 0);
+
     private static readonly string[] MaskedPaths =
     [
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
@@ -106,6 +109,7 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
         Env = [.. environment.Select(v => $"{v.Key}={v.Value}")],
         Cwd = directory,
         Capabilities = new OciCapabilities(plan.Capabilities, plan.Capabilities, plan.Capabilities),
+        OomScoreAdj = OomScoreAdj,
     };
 
     private IEnumerable<OciMount> Names() =>

@@ -35,6 +35,9 @@ internal sealed record OciProcess
 
     public bool NoNewPrivileges { get; init; } = true;
 
+    /// <summary>How much likelier than others it is killed when the host runs out of memory.</summary>
+    public int OomScoreAdj { get; init; }
+
     [JsonIgnore]
     [SupportedOSPlatform("linux")]
     public UserIdentity Identity => new(User.Uid, User.Gid, User.AdditionalGids);
