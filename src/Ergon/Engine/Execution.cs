@@ -151,10 +151,7 @@ internal sealed class Execution : IDisposable
         Visible = true;
     }
 
-    /// <summary>
-    /// Records a change, changes the snapshot, and tells everyone who waits or watches. Whoever calls it sees to it that no other change is
-    /// made meanwhile.
-    /// </summary>
+    /// <summary>Records a change, changes the snapshot, and tells everyone; its caller sees to it that no other change is made meanwhile.</summary>
     /// <param name="next">The snapshot after the change; a move that the state machine does not have changes nothing.</param>
     /// <param name="type">What the watchers are told.</param>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>: nothing has changed, unless it has ended: that is told anyway.</exception>
