@@ -2,7 +2,7 @@ using Ergon.Benchmarks;
 using Ergon.Benchmarks.Runc;
 using Ergon.Benchmarks.Service;
 
-// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|warm|cli|process|runc|logs|vm|daemon|load|churn]... [--rounds N] [--executions N]
+// dotnet run -c Release --project benchmarks/Ergon.Benchmarks -- [docker|warm|cli|process|runc|logs|vm|daemon|load|containers|churn]... [--rounds N] [--executions N]
 var rounds = 60;
 var executions = 10_000;
 var suites = new List<string>();
@@ -27,7 +27,9 @@ foreach (var suite in suites)
         "logs" => await LogBenchmark.RunAsync(),
         "daemon" => await StartBenchmark.RunAsync(rounds),
         "load" => await LoadBenchmark.RunAsync(executions),
-        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, warm, cli, process, runc, logs, vm, daemon, load and churn."),
+        "containers" => await LoadBenchmark.RunContainersAsync(executions),
+        "churn" => await ChurnBenchmark.RunAsync(executions),
+        _ => throw new ArgumentException($"'{suite}' is not a suite; there are docker, warm, cli, process, runc, logs, vm, daemon, load, containers and churn."),
     };
     Console.WriteLine(table);
 }

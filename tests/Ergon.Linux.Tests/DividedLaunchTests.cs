@@ -11,9 +11,15 @@ public sealed class DividedLaunchTests
         using var events = new KernelEvents();
         using var done = new CancellationTokenSource();
         var garbage = Task.Run(
-            () =>
+            async () =>
             {
-                while (!done.IsCancellationRequested) GC.Collect(0, GCCollectionMode.Forced, blocking: true);
+                while (!done.IsCancellationRequested)
+                {
+                    GC.Collect(0, GCCollectionMode.Forced, blocking: true);
+
+                    // Without a moment in between, nothing else would come to run.
+                    await Task.Delay(1, Token);
+                }
             },
             Token);
         var launches = Enumerable.Range(0, 2).Select(async _ =>

@@ -1,3 +1,4 @@
+using Ergon.Docker;
 using Ergon.Process;
 
 namespace Ergon.Benchmarks.Service;
@@ -11,4 +12,7 @@ internal static class Jobs
         ExecutionId = ExecutionId.New(),
         EngineSpec = new ProcessSpec { Cmd = command }.ToSpecConfig(),
     };
+
+    public static ExecutionRequest InContainer(params string[] command) =>
+        Of(command) with { EngineSpec = new DockerSpec { Image = "busybox", Cmd = command }.ToSpecConfig() };
 }

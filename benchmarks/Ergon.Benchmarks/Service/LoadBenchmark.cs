@@ -12,19 +12,27 @@ internal static class LoadBenchmark
     private static readonly TimeSpan BetweenLists = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(30);
 
+    /// <summary>The same number of containers, without followers: the Docker Engine is what takes the time.</summary>
+    public static async Task<string> RunContainersAsync(int executions)
+    {
+        await using var daemon = await ServedDaemon.StartAsync(file => file with { Executors = ["docker"], PersistLogs = TimeSpan.FromHours(24) });
+        await using var client = daemon.Connect("docker");
+        return await LoadAsync(daemon, client, Jobs.InContainer, executions);
+    }
+
     public static async Task<string> RunAsync(int executions)
     {
         await using var daemon = await ServedDaemon.StartAsync(file => file with { Executors = ["process"], PersistLogs = TimeSpan.FromHours(24) });
         await using var client = daemon.Connect();
         var atRest = daemon.ResidentMiB;
-        var load = await LoadAsync(daemon, client, executions);
+        var load = await LoadAsync(daemon, client, Jobs.Of, executions);
         var idle = await IdleAsync(daemon);
         var retained = $"\nMemory of the daemon: {atRest:0} MiB at its start, {daemon.ResidentMiB:0} MiB with {executions} executions retained "
             + $"({daemon.AnonymousMiB:0} MiB of it anonymous); disk {daemon.DiskMiB:0} MiB; idle: {idle.TotalMilliseconds:0} ms of processor time in {IdleTime.TotalSeconds:0} s.\n";
         return load + retained + await FollowAsync(daemon);
     }
 
-    private static async Task<string> LoadAsync(ServedDaemon daemon, RemoteExecutor client, int executions)
+    private static async Task<string> LoadAsync(ServedDaemon daemon, RemoteExecutor client, Func<string[], ExecutionRequest> job, int executions)
     {
         var (starts, events, lists) = (new ConcurrentBag<double>(), new ConcurrentBag<double>(), new ConcurrentBag<double>());
         var concluded = 0;
@@ -37,12 +45,12 @@ internal static class LoadBenchmark
                 if (told.Type == ExecutionEventType.Concluded && ++concluded == executions) return;
             }
         });
-        var list = ListAgainAndAgainAsync(daemon, lists, end.Token);
+        var list = ListAgainAndAgainAsync(daemon, client.Name, lists, end.Token);
         var begun = Stopwatch.GetTimestamp();
         var cpu = daemon.CpuTime;
         await Parallel.ForEachAsync(Enumerable.Range(0, executions), new ParallelOptions { MaxDegreeOfParallelism = AtOneTime }, async (i, token) =>
         {
-            var request = Jobs.Of("sh", "-c", $"echo {i}; exit {i % 7}");
+            var request = job(["sh", "-c", $"echo {i}; exit {i % 7}"]);
             var started = Stopwatch.GetTimestamp();
             await client.StartAsync(request, token);
             starts.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
@@ -61,9 +69,9 @@ internal static class LoadBenchmark
             + $"{concluded} concluded, {executions - known} lost.\n";
     }
 
-    private static async Task ListAgainAndAgainAsync(ServedDaemon daemon, ConcurrentBag<double> lists, CancellationToken end)
+    private static async Task ListAgainAndAgainAsync(ServedDaemon daemon, string executor, ConcurrentBag<double> lists, CancellationToken end)
     {
-        await using var client = daemon.Connect();
+        await using var client = daemon.Connect(executor);
         while (!end.IsCancellationRequested)
         {
             var begun = Stopwatch.GetTimestamp();

@@ -55,7 +55,7 @@ internal sealed class ServedDaemon : IAsyncDisposable
     }
 
     /// <summary>A connection to it.</summary>
-    public RemoteExecutor Connect() => new(new RemoteExecutorOptions { Address = _process.Address, Executor = "process" });
+    public RemoteExecutor Connect(string executor = "process") => new(new RemoteExecutorOptions { Address = _process.Address, Executor = executor });
 
     public async ValueTask DisposeAsync()
     {

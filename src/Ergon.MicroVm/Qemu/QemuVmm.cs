@@ -120,7 +120,7 @@ internal sealed class QemuVmm : IVmm
         var arguments = new QemuArguments(plan, plan.MachineType ?? _options.MachineTypes[0], acceleration, await RateAsync(acceleration));
         using var monitor = UnixSocket.Listen(plan.Directory, QemuMachine.MonitorName);
         using var agent = plan.HasAgent ? UnixSocket.Listen(plan.Directory, QemuMachine.AgentName) : null;
-        using var tap = plan.Tap is { } wanted ? TapDevice.Attach(wanted.Name) : null;
+        using var tap = plan.Tap is { } wanted ? await TapDevice.AttachAsync(wanted.Name) : null;
         try
         {
             var command = new VmmCommand
