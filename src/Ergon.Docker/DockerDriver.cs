@@ -54,7 +54,7 @@ public sealed class DockerDriver : IExecutionDriver
     {
         var spec = DockerSpec.Read(request.EngineSpec, problems);
         var policy = _options.Policy;
-        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Any(a => a == "ALL" || Plain(a).Equals(Plain(c), StringComparison.OrdinalIgnoreCase))))
+        foreach (var capability in spec.CapAdd.Where(c => !Capability.IsAllowed(c, policy.AllowedCapabilities)))
             problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows.");
         if (spec.Privileged && !policy.AllowPrivileged) problems.Forbidden(SpecParameters.Field("privileged"), "is not allowed by the operator.");
         if (request.Network.EffectiveMode == NetworkMode.Host && !policy.AllowHostNetwork) problems.Forbidden("network.mode", "host is not allowed by the operator.");
@@ -210,8 +210,6 @@ public sealed class DockerDriver : IExecutionDriver
             // The Engine is away: the clean-up of the next start finds the container by its label.
         }
     }
-
-    private static ReadOnlySpan<char> Plain(string capability) => capability.StartsWith("CAP_", StringComparison.OrdinalIgnoreCase) ? capability.AsSpan(4) : capability;
 
     private static bool IsCertainlyNotRoot(string? user) =>
         user is not null && uint.TryParse(user.Split(':')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0;

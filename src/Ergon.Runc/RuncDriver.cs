@@ -53,7 +53,7 @@ internal sealed class RuncDriver : IExecutionDriver
     {
         var spec = RuncSpec.Read(request.EngineSpec, problems);
         var policy = _options.Policy;
-        foreach (var capability in spec.CapAdd.Where(c => !policy.AllowedCapabilities.Any(a => a == "ALL" || RuncSpec.Capability(a) == RuncSpec.Capability(c))))
+        foreach (var capability in spec.CapAdd.Where(c => !Capability.IsAllowed(c, policy.AllowedCapabilities)))
             problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows (AllowedCapabilities).");
         if (!policy.AllowRootUser && !IsCertainlyNotRoot(spec.User))
             problems.Forbidden(SpecParameters.Field("user"), "must be the number of a user, such as 1000: the operator does not allow root, and what a name means is up to the image.");

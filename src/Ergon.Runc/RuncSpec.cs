@@ -9,8 +9,6 @@ public sealed record RuncSpec
     /// <summary>The engine spec type.</summary>
     public const string Type = "runc";
 
-    private const string CapabilityPrefix = "CAP_";
-
     private static readonly string[] Names =
     [
         "image", "entrypoint", "cmd", "environment", "working_directory", "user", "hostname", "init", "stop_signal", "read_only_root",
@@ -107,13 +105,6 @@ public sealed record RuncSpec
             PullPolicy = parameters.PullPolicy(problems),
             Platform = platform,
         };
-    }
-
-    /// <summary>A capability as the kernel calls it.</summary>
-    internal static string Capability(string name)
-    {
-        var upper = name.ToUpperInvariant();
-        return upper.StartsWith(CapabilityPrefix, StringComparison.Ordinal) ? upper : CapabilityPrefix + upper;
     }
 
     private static JsonArray ToArray(IEnumerable<string> texts) => [.. texts.Select(t => (JsonNode?)t)];

@@ -82,15 +82,10 @@ public sealed record DaemonPolicy
         if (!request.EngineSpec.Params.TryGetValue("cap_add", out var added) || added.ValueKind != JsonValueKind.Array) return;
         foreach (var each in added.EnumerateArray())
         {
-            if (TextOf(each) is not { } name || Capabilities.Any(c => c == "ALL" || Same(c, name))) continue;
+            if (TextOf(each) is not { } name || Capability.IsAllowed(name, Capabilities)) continue;
             problems.Forbidden("engine_spec.params.cap_add", $"asks for '{name}', which this daemon's policy does not allow.");
         }
     }
-
-    private static bool Same(string one, string other) => Bare(one).Equals(Bare(other), StringComparison.OrdinalIgnoreCase);
-
-    private static ReadOnlySpan<char> Bare(string capability) =>
-        capability.StartsWith("CAP_", StringComparison.OrdinalIgnoreCase) ? capability.AsSpan(4) : capability;
 
     private static string? TextOf(ExecutionRequest request, string parameter) =>
         request.EngineSpec.Params.TryGetValue(parameter, out var value) ? TextOf(value) : null;

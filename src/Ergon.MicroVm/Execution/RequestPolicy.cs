@@ -16,7 +16,7 @@ internal sealed class RequestPolicy(MicroVmOptions options, IReadOnlyList<string
         CheckResources(request.Resources, problems);
         CheckNetwork(request.Network, problems);
         CheckVolumes(request, spec, problems);
-        foreach (var capability in spec.CapAdd.Where(c => !IsAllowed(c)))
+        foreach (var capability in spec.CapAdd.Where(c => !Capability.IsAllowed(c, options.AllowedCapabilities)))
             problems.Forbidden(SpecParameters.Field("cap_add"), $"'{capability}' is not among the capabilities that the operator allows (AllowedCapabilities).");
         if (spec.Machine is { } machine && !machineTypes.Contains(machine))
             problems.NotSupported(SpecParameters.Field("machine"), machineTypes.Count == 0 ? "has no meaning for this executor." : $"is '{machine}'; give {string.Join(" or ", machineTypes)}.");
@@ -64,10 +64,4 @@ internal sealed class RequestPolicy(MicroVmOptions options, IReadOnlyList<string
         if (path is not null && path.StartsWith('/') && !HostPath.IsWithinAny(HostPath.Resolve(path), allowed))
             problems.Forbidden(SpecParameters.Field(name), $"names {path}, which the operator does not allow ({option}).");
     }
-
-    private bool IsAllowed(string capability) =>
-        options.AllowedCapabilities.Any(a => a == "ALL" || string.Equals(Plain(a), Plain(capability), StringComparison.OrdinalIgnoreCase));
-
-    private static string Plain(string capability) =>
-        capability.StartsWith("CAP_", StringComparison.OrdinalIgnoreCase) ? capability[4..] : capability;
 }

@@ -1,3 +1,4 @@
+using Ergon.Drivers;
 using Ergon.Images;
 using Ergon.Images.Store;
 using Ergon.Linux;
@@ -18,7 +19,7 @@ internal sealed class ContainerPlan
     {
         (Request, _spec, _image) = (request, spec, image);
         Command = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, image.Entrypoint, image.Cmd);
-        Capabilities = [.. spec.CapAdd.Select(RuncSpec.Capability).Distinct().Order(StringComparer.Ordinal)];
+        Capabilities = [.. spec.CapAdd.Select(Capability.NameOf).Distinct().Order(StringComparer.Ordinal)];
         StopSignal = spec.StopSignal ?? (image.StopSignal is { } name && Signal.TryParse(name, out var signal) ? signal : Signal.Terminate);
         Scripts = [.. request.ProvisionScripts.Select((s, i) => new PlannedScript(s.Name, $"{i:d4}-{s.Name}", s.Content, s.Content.Span.StartsWith("#!"u8)))];
     }
