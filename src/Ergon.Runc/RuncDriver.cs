@@ -111,9 +111,10 @@ internal sealed class RuncDriver : IExecutionDriver
         {
             if (context.Outlives && await builder.AttachAsync(parts.FindRuntime() ?? _options.Runtime, cancellationToken) is { } execution) return execution;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ExecutorException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It ended as it was looked at: nobody must be left with half of it.
+            // It ended as it was looked at, or its records are damaged: nobody must be left with half of it. What fails otherwise may
+            // pass, and the job goes on until then.
             _logger.NotAttached(context.Request.ExecutionId, e);
         }
         catch
