@@ -4,15 +4,25 @@ namespace Ergon.Benchmarks;
 internal sealed record Contender(string Name, Func<Task> RunOnce);
 
 /// <summary>What one contender was measured to take.</summary>
-internal sealed record Measurement(string Name, double[] Milliseconds, double CpuMsPerRun, double AllocatedKbPerRun, double RunsPerSecond)
+internal sealed record Measurement(string Name, double[] Milliseconds, CpuTimes Cpu, double AllocatedKbPerRun, double RunsPerSecond)
 {
     public double P50 => Percentile(0.50);
 
     public double P95 => Percentile(0.95);
+
+    public double P99 => Percentile(0.99);
 
     public double Percentile(double p)
     {
         var sorted = Milliseconds.Order().ToArray();
         return sorted[Math.Min(sorted.Length - 1, (int)Math.Ceiling(p * sorted.Length) - 1)];
     }
+
+    public double PerRun(TimeSpan cpu) => cpu.TotalMilliseconds / Milliseconds.Length;
+}
+
+/// <summary>What all contenders were measured to take at one number of runs at one time.</summary>
+internal sealed record Level(int Concurrency, IReadOnlyList<Measurement> Measurements)
+{
+    public string Name => Concurrency == 1 ? "one at a time" : $"{Concurrency} at a time";
 }

@@ -3,24 +3,29 @@ using Ergon.Docker;
 
 namespace Ergon.Benchmarks;
 
-/// <summary><c>RunAsync</c> beside the same sequence of raw Engine calls, alternated in one run.</summary>
+/// <summary><c>RunAsync</c> beside what a user would do instead on the same Docker Engine.</summary>
 internal static class DockerBenchmark
 {
-    private static readonly string[] Command = ["echo", "hello"];
+    internal static readonly string[] Command = ["echo", "hello"];
 
-    public static async Task<string> RunAsync(int rounds)
+    public static async Task<Section> RunAsync(Alternation alternation, string host, int rounds)
     {
-        var host = Environment.GetEnvironmentVariable("DOCKER_HOST") ?? "unix:///var/run/docker.sock";
+        using var engine = new HttpEngine(host);
         using var client = new DockerClientBuilder().WithEndpoint(new Uri(host)).Build();
-        var raw = new RawDocker(client, "busybox:latest", Command);
+        var library = new RawDocker(client, "busybox:latest", Command);
         await using var executor = DockerExecutor.Create();
-        var contenders = new[] { new Contender("raw Engine calls", raw.RunOnceAsync), new Contender("Ergon RunAsync", () => RunOnceAsync(executor)) };
-        var single = await Alternation.MeasureAsync(contenders, rounds, concurrency: 1);
-        var many = await Alternation.MeasureAsync(contenders, Math.Max(4, rounds / 8), concurrency: 16);
-        return Table.Of("Docker, one at a time", single) + Table.Of("Docker, 16 at a time", many);
+        var levels = await alternation.MeasureLevelsAsync(
+            [
+                new("Engine API, plain HTTP", () => engine.RunAsync(Command)),
+                new("Engine API, Docker.DotNet", library.RunOnceAsync),
+                new("docker run --rm", () => ProcessBenchmark.SpawnAsync("docker", "run", "--rm", "--network", "none", "busybox", "echo", "hello")),
+                new("Ergon RunAsync", () => RunOnceAsync(executor)),
+            ],
+            rounds);
+        return Section.Of("Docker", "docker", levels);
     }
 
-    private static async Task RunOnceAsync(Executor executor)
+    internal static async Task RunOnceAsync(Executor executor)
     {
         var result = await executor.RunAsync(new ExecutionRequest
         {

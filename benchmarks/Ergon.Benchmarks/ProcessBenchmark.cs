@@ -6,17 +6,16 @@ namespace Ergon.Benchmarks;
 /// <summary>The sandboxed process beside a bare one, and beside the same namespaces made with <c>unshare</c>.</summary>
 internal static class ProcessBenchmark
 {
-    public static async Task<string> RunAsync(int rounds)
+    public static async Task<Section> RunAsync(Alternation alternation, int rounds)
     {
         await using var executor = ProcessExecutor.Create();
-        var contenders = new[]
-        {
+        Contender[] contenders =
+        [
             new Contender("unshare -fmpiun", () => SpawnAsync("unshare", "-fmpiun", "--mount-proc", "echo", "hello")),
             new Contender("bare process", () => SpawnAsync("echo", "hello")),
             new Contender("Ergon RunAsync", () => RunOnceAsync(executor)),
-        };
-        return Table.Of("Process, one at a time", await Alternation.MeasureAsync(contenders, rounds, concurrency: 1))
-            + Table.Of("Process, 16 at a time", await Alternation.MeasureAsync(contenders, Math.Max(4, rounds / 8), concurrency: 16));
+        ];
+        return Section.Of("Process", "process", await alternation.MeasureLevelsAsync(contenders, rounds));
     }
 
     internal static async Task SpawnAsync(string program, params string[] arguments)

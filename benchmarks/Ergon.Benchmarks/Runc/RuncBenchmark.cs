@@ -10,9 +10,7 @@ namespace Ergon.Benchmarks.Runc;
 /// </summary>
 internal static class RuncBenchmark
 {
-    private static readonly (int Concurrency, int Share)[] Levels = [(1, 1), (4, 6), (16, 12), (64, 30)];
-
-    public static async Task<string> RunAsync(int rounds)
+    public static async Task<Section> RunAsync(Alternation alternation, int rounds)
     {
         var directory = Directory.CreateTempSubdirectory("ergon-benchmark-").FullName;
         try
@@ -30,10 +28,7 @@ internal static class RuncBenchmark
             if (await PodmanImage.TryMakeAsync(bundle.Root) is { } podman) contenders.Add(new("podman run --network none", podman.RunAsync));
             if ((await docker.FingerprintAsync()).Available)
                 contenders.Add(new("Ergon, Docker", () => RunOnceAsync(docker, new DockerSpec { Image = "busybox:latest", Cmd = ["echo", "hello"] }.ToSpecConfig())));
-            var text = "";
-            foreach (var (concurrency, share) in Levels)
-                text += Table.Of($"Containers, {(concurrency == 1 ? "one" : $"{concurrency}")} at a time", await Alternation.MeasureAsync(contenders, Math.Max(2, rounds / share), concurrency));
-            return text;
+            return Section.Of("Containers without a daemon", "runc", await alternation.MeasureLevelsAsync(contenders, rounds));
         }
         finally
         {
