@@ -18,7 +18,8 @@ internal sealed record Measurement(string Name, double[] Milliseconds, CpuTimes 
         return sorted[Math.Min(sorted.Length - 1, (int)Math.Ceiling(p * sorted.Length) - 1)];
     }
 
-    public double PerRun(TimeSpan cpu) => cpu.TotalMilliseconds / Milliseconds.Length;
+    // Never below nothing: the commands' time is a difference of two that are not read at one moment.
+    public double PerRun(TimeSpan cpu) => Math.Max(0, cpu.TotalMilliseconds) / Milliseconds.Length;
 }
 
 /// <summary>What all contenders were measured to take at one number of runs at one time.</summary>

@@ -35,7 +35,7 @@ internal static class FollowBenchmark
             using var engine = new HttpEngine(host);
             await using var process = ProcessExecutor.Create();
             await using var docker = DockerExecutor.Create();
-            return TimesTable.Of("A line, from its write until a follower has read it, milliseconds", [
+            return "\n## A follower\n" + TimesTable.Of("A line, from its write until a follower has read it, microseconds", [
                 ("bare process, its pipe read", await MeasureAsync(pipe, a => ReadPipeAsync(pipe, a))),
                 ("Ergon, process", await MeasureAsync(pipe, a => FollowAsync(process, new ProcessSpec { Cmd = command }.ToSpecConfig(), input, a))),
                 ("Engine API, attached", await MeasureAsync(pipe, a => engine.RunAsync(command, a.Add, $"{directory}:{Inside}:ro"))),
@@ -68,7 +68,7 @@ internal static class FollowBenchmark
         await following.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System);
 
         // What was written before the job was there has waited for it.
-        return [.. arrivals.Milliseconds.TakeLast(Lines)];
+        return [.. arrivals.Microseconds.TakeLast(Lines)];
     }
 
     private static async Task WriteAsync(FileStream writer)
@@ -100,13 +100,13 @@ internal static class FollowBenchmark
     /// <summary>The times that lines have taken, from the time that each carries.</summary>
     private sealed class Arrivals
     {
-        private readonly List<double> _milliseconds = [];
+        private readonly List<double> _microseconds = [];
         private readonly List<byte> _line = [];
         private volatile int _count;
 
         public int Count => _count;
 
-        public IReadOnlyList<double> Milliseconds => _milliseconds;
+        public IReadOnlyList<double> Microseconds => _microseconds;
 
         public void Add(ReadOnlySequence<byte> piece)
         {
@@ -121,7 +121,7 @@ internal static class FollowBenchmark
                         continue;
                     }
 
-                    if (Utf8Parser.TryParse(_line.ToArray(), out long written, out _)) _milliseconds.Add(Stopwatch.GetElapsedTime(written, now).TotalMilliseconds);
+                    if (Utf8Parser.TryParse(_line.ToArray(), out long written, out _)) _microseconds.Add(Stopwatch.GetElapsedTime(written, now).TotalMicroseconds);
                     _line.Clear();
                     _count++;
                 }

@@ -25,7 +25,7 @@ internal sealed class HttpEngine(string host) : IDisposable
         },
     })
     {
-        BaseAddress = new Uri("http://engine/v1.40/"),
+        BaseAddress = new Uri("http://engine/"),
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
@@ -55,6 +55,14 @@ internal sealed class HttpEngine(string host) : IDisposable
         {
             using (await SendAsync(HttpMethod.Delete, $"{container}?force=1&v=1")) { }
         }
+    }
+
+    /// <summary>The newest version of the API that the Engine has.</summary>
+    public async Task<string> GetApiVersionAsync()
+    {
+        using var answer = await SendAsync(HttpMethod.Get, "version");
+        using var version = await JsonDocument.ParseAsync(await answer.Content.ReadAsStreamAsync());
+        return version.RootElement.GetProperty("ApiVersion").GetString()!;
     }
 
     public void Dispose() => _client.Dispose();

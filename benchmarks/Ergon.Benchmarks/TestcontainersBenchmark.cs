@@ -17,9 +17,13 @@ internal static class TestcontainersBenchmark
 
     private static async Task<Section> MeasureAsync(Alternation alternation, string host, int rounds)
     {
+        using var engine = new HttpEngine(host);
+
+        // Else it asks for a version that older Engines do not have.
+        Environment.SetEnvironmentVariable("DOCKER_API_VERSION", await engine.GetApiVersionAsync());
+
         // No container that watches over the others: nobody else here has one.
         TestcontainersSettings.ResourceReaperEnabled = false;
-        using var engine = new HttpEngine(host);
         await using var executor = DockerExecutor.Create();
         var levels = await alternation.MeasureLevelsAsync(
             [
