@@ -24,7 +24,7 @@ internal static class WarmBenchmark
             warmTimes.Add(waited);
         }
 
-        return TimesTable.Of("A Docker job, milliseconds from its start", [
+        return "\n## Containers that wait for their job\n" + TimesTable.Of("A Docker job, milliseconds from its start", [
             ("first byte, container made for it", [.. coldTimes.Select(t => t.First)]),
             ("first byte, container that waited", [.. warmTimes.Select(t => t.First)]),
             ("end, container made for it", [.. coldTimes.Select(t => t.End)]),
