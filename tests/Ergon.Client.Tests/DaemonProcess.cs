@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -8,6 +9,9 @@ namespace Ergon.Client.Tests;
 /// <summary>A daemon in a process of its own: <c>ergon serve</c> over local processes. <c>ERGON_CLI</c> names another file, such as the native one.</summary>
 internal sealed partial class DaemonProcess : IAsyncDisposable
 {
+    private const int FileSize = 1;
+    private const int CoreSize = 4;
+
     private static readonly TimeSpan StopTime = TimeSpan.FromMinutes(1);
 
     private readonly string _settings;
@@ -27,6 +31,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     public Uri Address => DaemonAddress.OfSocket(Socket);
 
     public int Id => _process.Id;
+
+    /// <summary>Its exit code once it has ended; that of a signal is 128 more than the signal's number.</summary>
+    public int ExitCode => _process.ExitCode;
 
     /// <summary>Completes when it has ended.</summary>
     public Task Ended => _process.WaitForExitAsync();
@@ -57,6 +64,18 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     {
         _process.Kill();
         await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Has the kernel end it, by SIGXFSZ and without a core, at its first write into a file at an offset of so many bytes or more.</summary>
+    public void EndAtFileOffset(long bytes)
+    {
+        Limit(FileSize, (ulong)bytes);
+        Limit(CoreSize, 0);
+
+        void Limit(int resource, ulong value)
+        {
+            if (SetLimit(_process.Id, resource, [value, ulong.MaxValue], 0) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
     }
 
     /// <summary>Starts it again after it has ended.</summary>
@@ -95,4 +114,7 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int SendSignal(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "prlimit", SetLastError = true)]
+    private static partial int SetLimit(int process, int resource, ReadOnlySpan<ulong> limit, nint former);
 }

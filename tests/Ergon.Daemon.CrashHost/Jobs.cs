@@ -1,9 +1,10 @@
-using System.Text.Json.Nodes;
-
 namespace Ergon.Daemon.CrashHost;
 
-/// <summary>What the process does, and what is known of it by everyone.</summary>
-internal static class Jobs
+/// <summary>What is done with an executor until it or its process is killed, and what is known of it by everyone.</summary>
+/// <param name="executor">Runs the jobs.</param>
+/// <param name="request">A request that runs a script under an id.</param>
+/// <param name="tell">Is told what was acknowledged; by several at one time.</param>
+internal sealed class Jobs(IExecutor executor, Func<string, string, ExecutionRequest> request, Action<string> tell)
 {
     /// <summary>Writes numbered lines to both streams, and ends with 7.</summary>
     public const string Counting = "i=0; while [ $i -lt 20 ]; do echo out $i; echo err $i >&2; i=$((i+1)); sleep 0.02; done; exit 7";
@@ -14,71 +15,61 @@ internal static class Jobs
     private const int AtOneTime = 8;
 
     /// <summary>A whole life, of one that is paused and removed, one that is cancelled, one that ends, and one whose start fails.</summary>
-    public static async Task CycleAsync(IExecutor executor)
+    /// <param name="failing">The one whose start fails, for want of its image.</param>
+    public async Task CycleAsync(ExecutionRequest? failing = null)
     {
-        var (counting, stoppable, ended) = (Request("counting", Counting), Request("stoppable", Stoppable), Request("ended", Counting));
-        await StartAsync(executor, counting);
+        var (counting, stoppable, ended) = (request("counting", Counting), request("stoppable", Stoppable), request("ended", Counting));
+        await StartAsync(counting);
         await executor.PauseAsync(counting.ExecutionId);
-        Tell("paused counting");
+        tell("paused counting");
+        tell("resuming counting");
         await executor.ResumeAsync(counting.ExecutionId);
-        Tell("resumed counting");
-        await WaitAsync(executor, counting);
-        Tell("removing counting");
+        tell("resumed counting");
+        await WaitAsync(counting);
+        tell("removing counting");
         await executor.RemoveAsync(counting.ExecutionId, TimeSpan.FromSeconds(30));
-        Tell("removed counting");
+        tell("removed counting");
 
-        await StartAsync(executor, stoppable);
+        await StartAsync(stoppable);
         await foreach (var _ in executor.GetLogStreamAsync(new LogStreamRequest { ExecutionId = stoppable.ExecutionId, Follow = true })) break;
         await executor.CancelAsync(stoppable.ExecutionId);
-        await WaitAsync(executor, stoppable);
+        await WaitAsync(stoppable);
 
-        await StartAsync(executor, ended);
-        await WaitAsync(executor, ended);
+        await StartAsync(ended);
+        await WaitAsync(ended);
+        if (failing is null) return;
         try
         {
-            await executor.StartAsync(Request("failing", Counting, image: "ergon-tests/there-is-none:latest"));
+            await executor.StartAsync(failing);
         }
         catch (ExecutorException e) when (e.Code == ErrorCode.ImageUnavailable)
         {
-            Tell("refused failing");
+            tell("refused failing");
         }
     }
 
     /// <summary>Many at one time; number i ends with i modulo 5.</summary>
-    public static Task LoadAsync(IExecutor executor, int first, int count) => Parallel.ForEachAsync(
+    public Task LoadAsync(int first, int count) => Parallel.ForEachAsync(
         Enumerable.Range(first, count),
         new ParallelOptions { MaxDegreeOfParallelism = AtOneTime },
         async (i, _) =>
         {
-            var request = Request($"load-{i}", Load(i));
-            await StartAsync(executor, request);
-            await WaitAsync(executor, request);
+            var load = request($"load-{i}", Load(i));
+            await StartAsync(load);
+            await WaitAsync(load);
         });
 
-    /// <summary>The script of job i under load.</summary>
-    public static string Load(int i) => $"for n in 0 1 2 3 4 5 6 7 8 9; do echo out {i} $n; echo err {i} $n >&2; sleep 0.03; done; exit {i % 5}";
+    private static string Load(int i) => $"for n in 0 1 2 3 4 5 6 7 8 9; do echo out {i} $n; echo err {i} $n >&2; sleep 0.03; done; exit {i % 5}";
 
-    /// <summary>A request that runs a script in a container.</summary>
-    public static ExecutionRequest Request(string id, string script, string image = "busybox:latest") => new()
+    private async Task StartAsync(ExecutionRequest one)
     {
-        JobId = JobId.Parse("crashing"),
-        ExecutionId = ExecutionId.Parse(id),
-        EngineSpec = SpecConfig.Create("docker", new JsonObject { ["image"] = image, ["pull_policy"] = "never", ["cmd"] = new JsonArray("/bin/sh", "-c", script) }),
-        RequestKey = id,
-    };
-
-    /// <summary>Says what is acknowledged.</summary>
-    public static void Tell(string what) => Console.WriteLine(what);
-
-    private static async Task StartAsync(IExecutor executor, ExecutionRequest request)
-    {
-        await executor.StartAsync(request);
-        Tell($"started {request.ExecutionId}");
+        await executor.StartAsync(one);
+        tell($"started {one.ExecutionId}");
     }
 
-    private static async Task WaitAsync(IExecutor executor, ExecutionRequest request)
+    private async Task WaitAsync(ExecutionRequest one)
     {
-        var result = await executor.WaitAsync(request.ExecutionId);
-        Tell($"concluded {request.ExecutionId} {result.Reason} {result.ExitCode}");
+        var result = await executor.WaitAsync(one.ExecutionId);
+        tell($"concluded {one.ExecutionId} {result.Reason} {result.ExitCode}");
     }
 }

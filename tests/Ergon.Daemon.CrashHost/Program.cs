@@ -13,7 +13,8 @@ await using var executor = DockerExecutor.Create(
     new DockerOptions { Endpoint = new Uri(args[0]) },
     new ExecutorOptions { ExecutorId = args[1], DataDirectory = args[2], Store = store, DisposeBehavior = DisposeBehavior.Detach });
 await executor.RecoverAsync();
-Jobs.Tell("recovered");
-if (cycle) await Jobs.CycleAsync(executor);
-else await Jobs.LoadAsync(executor, int.Parse(args[4]), int.Parse(args[5]));
-Jobs.Tell($"changes {store.Changes}");
+Console.WriteLine("recovered");
+var jobs = new Jobs(executor, Containers.Request, Console.WriteLine);
+if (cycle) await jobs.CycleAsync(Containers.Request("failing", Jobs.Counting, image: "ergon-tests/there-is-none:latest"));
+else await jobs.LoadAsync(int.Parse(args[4]), int.Parse(args[5]));
+Console.WriteLine($"changes {store.Changes}");

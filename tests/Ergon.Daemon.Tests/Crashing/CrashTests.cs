@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Text;
-using Ergon.Conformance;
+using Ergon.Daemon.CrashHost;
 using Ergon.Daemon.Storage;
 using Ergon.Docker;
 
@@ -106,108 +105,13 @@ public sealed class CrashTests : IDisposable
         await using (executor)
         {
             await executor.RecoverAsync(Token);
-            await CheckAsync(executor, acknowledged, because);
-            await CheckEventsAsync(executor, because);
+            await new Acknowledged(executor, acknowledged, because).CheckAsync(Token);
             await executor.CleanupAsync(Token);
         }
 
         (await store.LoadAsync(one.ExecutorId, Token)).Executions.Should().BeEmpty(because);
         Directory.GetDirectories(Path.Combine(one.Data, one.ExecutorId)).Should().BeEmpty(because);
-        (await ContainersAsync(one)).Should().BeEmpty(because);
-    }
-
-    private async Task CheckAsync(Executor executor, List<string> acknowledged, string because)
-    {
-        var known = await executor.ListAsync(null, Token);
-        foreach (var words in acknowledged.Select(a => a.Split(' ')).Where(w => w[0] == "started"))
-            if (!acknowledged.Contains($"removing {words[1]}")) known.Should().Contain(i => i.ExecutionId.Value == words[1], because);
-
-        CheckStatus(known, acknowledged, because);
-        foreach (var info in known)
-        {
-            await FinishAsync(executor, info);
-            var result = await executor.WaitAsync(info.ExecutionId, Token);
-            var (reason, exitCode, stdout, stderr) = Truth(info.ExecutionId.Value);
-            result.Reason.Should().Be(reason, because);
-            result.ExitCode.Should().Be(exitCode, because);
-            Encoding.UTF8.GetString(await executor.ReadLogAsync(new() { ExecutionId = info.ExecutionId }, OutputStream.Stdout, Token)).Should().Be(stdout, because);
-            Encoding.UTF8.GetString(await executor.ReadLogAsync(new() { ExecutionId = info.ExecutionId }, OutputStream.Stderr, Token)).Should().Be(stderr, because);
-            result.Stdout.Text.Should().Be(stdout, because);
-            foreach (var told in acknowledged.Where(a => a.StartsWith($"concluded {info.ExecutionId} ", StringComparison.Ordinal)))
-                told.Should().Be($"concluded {info.ExecutionId} {result.Reason} {result.ExitCode}", because);
-        }
-    }
-
-    // What was told last may be followed by one change that was stored and not told any more.
-    private static void CheckStatus(IReadOnlyList<ExecutionInfo> known, List<string> acknowledged, string because)
-    {
-        if (acknowledged.Contains("paused counting") && !acknowledged.Contains("resumed counting"))
-            known.Single(i => i.ExecutionId.Value == "counting").Status.Should().BeOneOf([ExecutionStatus.Paused, ExecutionStatus.Running], because);
-        foreach (var concluded in acknowledged.Select(a => a.Split(' ')).Where(w => w[0] == "concluded"))
-            known.Where(i => i.ExecutionId.Value == concluded[1]).Should().OnlyContain(i => i.IsTerminal, because);
-        known.Should().NotContain(i => acknowledged.Contains($"removed {i.ExecutionId}"), because);
-        known.Should().NotContain(i => i.ExecutionId.Value == "failing", because);
-    }
-
-    private async Task FinishAsync(Executor executor, ExecutionInfo info)
-    {
-        try
-        {
-            if (info.Status == ExecutionStatus.Paused) await executor.ResumeAsync(info.ExecutionId, Token);
-            if (info.ExecutionId.Value != "stoppable" || info.IsTerminal) return;
-            await executor.WaitForOutputAsync(info.ExecutionId, "ready\n", Token);
-            await executor.CancelAsync(info.ExecutionId, Token);
-        }
-        catch (ExecutorException e) when (e.Code == ErrorCode.ExecutionAlreadyConcluded)
-        {
-            // The former process had begun to cancel it, or had resumed it and it came to its end.
-        }
-    }
-
-    private static (TerminationReason Reason, int ExitCode, string Stdout, string Stderr) Truth(string id)
-    {
-        if (id == "stoppable") return (TerminationReason.Cancelled, 0, "ready\nstopping\n", "");
-        if (!id.StartsWith("load-", StringComparison.Ordinal)) return (TerminationReason.Exited, 7, Lines("out", 20), Lines("err", 20));
-        var i = int.Parse(id["load-".Length..]);
-        return (TerminationReason.Exited, i % 5, Lines($"out {i}", 10), Lines($"err {i}", 10));
-    }
-
-    private static string Lines(string prefix, int count) => string.Concat(Enumerable.Range(0, count).Select(i => $"{prefix} {i}\n"));
-
-    private async Task CheckEventsAsync(Executor executor, string because)
-    {
-        List<ExecutionEvent> events = [];
-        await using var watch = executor.WatchAsync(new WatchRequest { After = 0 }, Token).GetAsyncEnumerator(Token);
-        var ended = (await executor.ListAsync(null, Token)).ToDictionary(i => i.ExecutionId);
-        while (ended.Count > 0 && await watch.MoveNextAsync())
-        {
-            events.Add(watch.Current);
-            if (watch.Current.Type == ExecutionEventType.Concluded) ended.Remove(watch.Current.Info.ExecutionId);
-        }
-
-        events.Select(e => e.Sequence).Should().BeInAscendingOrder(because).And.OnlyHaveUniqueItems(because);
-        foreach (var one in events.GroupBy(e => (e.Info.ExecutionId, e.Info.CreatedAt)))
-        {
-            one.First().Type.Should().Be(ExecutionEventType.Created, because);
-            one.Count(e => e.Type == ExecutionEventType.Concluded).Should().BeLessThan(2, because);
-            one.Count(e => e.Type == ExecutionEventType.Started).Should().BeLessThan(2, because);
-        }
-    }
-
-    private static async Task<string> ContainersAsync(Case one)
-    {
-        using var client = new HttpClient(new SocketsHttpHandler
-        {
-            ConnectCallback = async (_, token) =>
-            {
-                var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
-                await socket.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(one.Endpoint.AbsolutePath), token);
-                return new System.Net.Sockets.NetworkStream(socket, ownsSocket: true);
-            },
-        });
-        var filter = Uri.EscapeDataString($$"""{"name":["{{one.ExecutorId}}"]}""");
-        var containers = await client.GetStringAsync($"http://engine/containers/json?all=1&filters={filter}");
-        return containers.Trim() == "[]" ? "" : containers;
+        (await Containers.ListAsync(one.Endpoint, one.ExecutorId)).Should().BeEmpty(because);
     }
 
     private sealed record Case(Uri Endpoint, string Data, string ExecutorId);
