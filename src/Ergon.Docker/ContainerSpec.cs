@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker;
 
@@ -21,28 +21,27 @@ internal static class ContainerSpec
         return name.Length <= MaxNameLength ? name : "ergon-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 
-    public static CreateContainerParameters Create(ExecutionRequest request, DockerSpec spec, string executorId)
+    public static ContainerConfig Create(ExecutionRequest request, DockerSpec spec, string executorId)
     {
-        // The client leaves out what is null, although its models do not say so.
-        var parameters = new CreateContainerParameters
+        var ports = request.Network.EffectiveMode == NetworkMode.Bridge ? BindingsOf(request.Network.Ports) : null;
+        return new ContainerConfig
         {
             Name = NameOf(executorId, request.ExecutionId),
             Image = spec.Image,
-            Platform = spec.Platform!,
-            Entrypoint = spec.Entrypoint?.ToList()!,
-            Cmd = spec.Cmd?.ToList()!,
+            Platform = spec.Platform,
+            Entrypoint = spec.Entrypoint,
+            Cmd = spec.Cmd,
             Env = [.. VariablesOf(request, spec).Select(v => $"{v.Key}={v.Value}")],
-            WorkingDir = spec.WorkingDirectory!,
-            User = spec.User!,
-            Hostname = spec.Hostname!,
-            StopSignal = spec.StopSignal?.Name!,
+            WorkingDir = spec.WorkingDirectory,
+            User = spec.User,
+            Hostname = spec.Hostname,
+            StopSignal = spec.StopSignal?.Name,
             AttachStdout = true,
             AttachStderr = true,
             Labels = LabelsOf(request, executorId),
-            HostConfig = HostConfigOf(request, spec),
+            ExposedPorts = ports?.ToDictionary(p => p.Key, _ => new EmptyObject()),
+            HostConfig = GpuDevices.Add(HostConfigOf(request, spec) with { PortBindings = ports }, request.Resources.Gpus),
         };
-        AddPorts(parameters, request.Network);
-        return parameters;
     }
 
     /// <summary>The variables that win over the image's.</summary>
@@ -65,7 +64,7 @@ internal static class ContainerSpec
     private static HostConfig HostConfigOf(ExecutionRequest request, DockerSpec spec)
     {
         var (resources, network) = (request.Resources, request.Network);
-        var host = new HostConfig
+        return new HostConfig
         {
             NetworkMode = network.EffectiveMode switch { NetworkMode.Bridge => "bridge", NetworkMode.Host => "host", _ => "none" },
             CapDrop = spec.Privileged ? [] : ["ALL"],
@@ -75,23 +74,17 @@ internal static class ContainerSpec
             ReadonlyRootfs = spec.ReadOnlyRoot,
             Init = spec.Init ?? true,
             PidsLimit = resources.Pids,
-            NanoCPUs = (long)((resources.Cpu ?? 0) * 1e9),
+            NanoCpus = (long)((resources.Cpu ?? 0) * 1e9),
             LogConfig = LogConfigOf(request.LogLimits),
             Mounts = [.. MountsOf(request)],
-            StorageOpt = resources.Disk is { } disk ? new Dictionary<string, string> { ["size"] = disk.ToString(CultureInfo.InvariantCulture) } : null!,
-            DNS = [.. network.Dns],
+            StorageOpt = resources.Disk is { } disk ? new Dictionary<string, string> { ["size"] = disk.ToString(CultureInfo.InvariantCulture) } : null,
+            Dns = [.. network.Dns],
+            ExtraHosts = network.EffectiveMode == NetworkMode.Bridge ? [$"host.docker.internal:{network.GatewayIp ?? "host-gateway"}"] : null,
+
+            // Both equal means no swap at all.
+            Memory = resources.Memory ?? 0,
+            MemorySwap = resources.Memory ?? 0,
         };
-        if (resources.Memory is { } memory)
-        {
-            host.Memory = memory;
-
-            // Equal to the memory limit means no swap at all.
-            host.MemorySwap = memory;
-        }
-
-        if (network.EffectiveMode == NetworkMode.Bridge) host.ExtraHosts = [$"host.docker.internal:{network.GatewayIp ?? "host-gateway"}"];
-        GpuDevices.Add(host, resources.Gpus);
-        return host;
     }
 
     // The Engine's own copy of the output serves only to go on after a restart of ours; it must hold what our log will hold. The 'local'
@@ -99,36 +92,21 @@ internal static class ContainerSpec
     private static LogConfig LogConfigOf(LogLimits limits)
     {
         var size = Math.Clamp(limits.MaxBytesPerStream, 1L << 20, 1L << 40) * 4;
-        return new LogConfig
-        {
-            Type = "local",
-            Config = new Dictionary<string, string> { ["max-size"] = size.ToString(CultureInfo.InvariantCulture), ["max-file"] = "1", ["compress"] = "false" },
-        };
+        return new LogConfig(
+            "local", new Dictionary<string, string> { ["max-size"] = size.ToString(CultureInfo.InvariantCulture), ["max-file"] = "1", ["compress"] = "false" });
     }
 
     private static IEnumerable<Mount> MountsOf(ExecutionRequest request)
     {
-        foreach (var input in request.Inputs) yield return new Mount { Type = "bind", Source = input.Source, Target = input.Target, ReadOnly = input.ReadOnly };
+        foreach (var input in request.Inputs) yield return new Mount("bind", input.Target) { Source = input.Source, ReadOnly = input.ReadOnly };
         foreach (var output in request.Outputs)
-            yield return new Mount { Type = "bind", Source = Path.Combine(request.ResultsDir!, output.Source), Target = output.Target };
+            yield return new Mount("bind", output.Target) { Source = Path.Combine(request.ResultsDir!, output.Source) };
     }
 
-    private static void AddPorts(CreateContainerParameters parameters, NetworkSpec network)
-    {
-        if (network.EffectiveMode != NetworkMode.Bridge || network.Ports.Count == 0) return;
-        var exposed = new Dictionary<string, EmptyStruct>();
-        var bound = new Dictionary<string, IList<PortBinding>>();
-        foreach (var port in network.Ports)
-        {
-            var key = PortKey(port);
-            exposed[key] = default;
-            if (!bound.TryGetValue(key, out var bindings)) bound[key] = bindings = [];
-            bindings.Add(new PortBinding { HostIP = HostIpOf(port), HostPort = port.HostPort.ToString(CultureInfo.InvariantCulture) });
-        }
-
-        parameters.ExposedPorts = exposed;
-        parameters.HostConfig!.PortBindings = bound;
-    }
+    private static Dictionary<string, IReadOnlyList<PortBinding>>? BindingsOf(IReadOnlyList<PortMapping> ports) => ports.Count == 0
+        ? null
+        : ports.GroupBy(PortKey).ToDictionary(
+            g => g.Key, g => (IReadOnlyList<PortBinding>)[.. g.Select(p => new PortBinding(HostIpOf(p), p.HostPort.ToString(CultureInfo.InvariantCulture)))]);
 
     /// <summary>The host address to listen on: loopback, unless another is asked for.</summary>
     public static string HostIpOf(PortMapping port) => port.HostIp ?? "127.0.0.1";

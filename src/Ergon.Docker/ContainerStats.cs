@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker;
 
@@ -10,13 +10,13 @@ internal static class ContainerStats
     public static async IAsyncEnumerable<ExecutionStats> ReadAsync(
         EngineConnection engine, string container, TimeProvider time, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var samples = Channel.CreateBounded<ContainerStatsResponse>(new BoundedChannelOptions(8) { FullMode = BoundedChannelFullMode.DropOldest });
+        var samples = Channel.CreateBounded<StatsSample>(new BoundedChannelOptions(8) { FullMode = BoundedChannelFullMode.DropOldest });
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var pump = PumpAsync(engine, container, samples.Writer, reading.Token);
         try
         {
             await foreach (var sample in samples.Reader.ReadAllAsync(cancellationToken))
-                if (sample.CPUStats?.CPUUsage is not null) yield return From(sample, time);
+                if (sample.Cpu?.Usage is not null) yield return From(sample, time);
         }
         finally
         {
@@ -25,14 +25,13 @@ internal static class ContainerStats
         }
     }
 
-    private static async Task PumpAsync(EngineConnection engine, string container, ChannelWriter<ContainerStatsResponse> samples, CancellationToken cancellationToken)
+    private static async Task PumpAsync(EngineConnection engine, string container, ChannelWriter<StatsSample> samples, CancellationToken cancellationToken)
     {
         try
         {
             var client = engine.Open();
-            var progress = new SynchronousProgress<ContainerStatsResponse>(sample => samples.TryWrite(sample));
-            await client.Containers.GetContainerStatsAsync(container, new ContainerStatsParameters { Stream = false, OneShot = true }, progress, cancellationToken);
-            await client.Containers.GetContainerStatsAsync(container, new ContainerStatsParameters { Stream = true }, progress, cancellationToken);
+            await foreach (var sample in client.StatsAsync(container, follow: false, cancellationToken)) samples.TryWrite(sample);
+            await foreach (var sample in client.StatsAsync(container, follow: true, cancellationToken)) samples.TryWrite(sample);
             samples.TryComplete();
         }
         catch (Exception e)
@@ -41,19 +40,19 @@ internal static class ContainerStats
         }
     }
 
-    private static ExecutionStats From(ContainerStatsResponse sample, TimeProvider time)
+    private static ExecutionStats From(StatsSample sample, TimeProvider time)
     {
-        var memory = sample.MemoryStats;
+        var memory = sample.Memory;
         var networks = sample.Networks?.Values;
         return new ExecutionStats
         {
-            Timestamp = sample.Read == default ? time.GetUtcNow() : new DateTimeOffset(DateTime.SpecifyKind(sample.Read, DateTimeKind.Utc)),
-            CpuTime = TimeSpan.FromTicks((long)(sample.CPUStats!.CPUUsage!.TotalUsage / 100)),
+            Timestamp = sample.Read == default ? time.GetUtcNow() : sample.Read,
+            CpuTime = TimeSpan.FromTicks((long)(sample.Cpu!.Usage!.Total / 100)),
             MemoryBytes = memory?.Usage is { } usage ? (long)usage - InactiveFile(memory) : null,
             MemoryLimitBytes = (long?)memory?.Limit,
-            Pids = (long?)sample.PidsStats?.Current,
-            NetworkReceivedBytes = networks?.Sum(n => (long)n.RxBytes),
-            NetworkSentBytes = networks?.Sum(n => (long)n.TxBytes),
+            Pids = (long?)sample.Pids?.Current,
+            NetworkReceivedBytes = networks?.Sum(n => (long)n.Received),
+            NetworkSentBytes = networks?.Sum(n => (long)n.Sent),
             DiskReadBytes = Blocks(sample, "read"),
             DiskWrittenBytes = Blocks(sample, "write"),
         };
@@ -62,11 +61,11 @@ internal static class ContainerStats
     // As 'docker stats' does: the cache that can be dropped at once is not in use. The two names are those of cgroup v1 and v2.
     private static long InactiveFile(MemoryStats memory)
     {
-        if (memory.Stats is not { } stats) return 0;
+        if (memory.Details is not { } stats) return 0;
         return stats.TryGetValue("total_inactive_file", out var v1) ? (long)v1 : stats.TryGetValue("inactive_file", out var v2) ? (long)v2 : 0;
     }
 
-    private static long? Blocks(ContainerStatsResponse sample, string operation) => sample.BlkioStats?.IoServiceBytesRecursive is { Count: > 0 } entries
-        ? entries.Where(e => string.Equals(e.Op, operation, StringComparison.OrdinalIgnoreCase)).Sum(e => (long)e.Value)
+    private static long? Blocks(StatsSample sample, string operation) => sample.Blocks?.Bytes is { Count: > 0 } entries
+        ? entries.Where(e => string.Equals(e.Operation, operation, StringComparison.OrdinalIgnoreCase)).Sum(e => (long)e.Value)
         : null;
 }

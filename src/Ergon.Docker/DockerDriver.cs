@@ -1,6 +1,5 @@
 using System.Globalization;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 using Ergon.Docker.Warm;
 using Ergon.Drivers;
 using Ergon.Images;
@@ -40,7 +39,7 @@ public sealed class DockerDriver : IExecutionDriver
         try
         {
             // Asked again each time: the Engine may have been replaced since.
-            var info = await _engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
+            var info = await _engine.CallAsync("describe itself", (client, token) => client.InfoAsync(token), cancellationToken);
             return EngineFingerprint.From(info, _engine.Address, _options.Policy, _warm);
         }
         catch (ExecutorException e)
@@ -70,17 +69,17 @@ public sealed class DockerDriver : IExecutionDriver
         var spec = DockerSpec.Read(request.EngineSpec, new RequestProblems());
         var image = ImageReference.Parse(spec.Image);
         if (spec.PullPolicy == PullPolicy.Always) await _images.PullAsync(image, spec.Platform, context.ReportProgress, cancellationToken);
-        var parameters = ContainerSpec.Create(request, spec, context.ExecutorId);
-        if (await PrepareWarmAsync(parameters, spec, image, context, cancellationToken) is { } warm) return warm;
+        var config = ContainerSpec.Create(request, spec, context.ExecutorId);
+        if (await PrepareWarmAsync(config, spec, image, context, cancellationToken) is { } warm) return warm;
         try
         {
-            var id = await CreateAsync(parameters, spec, image, context, cancellationToken);
+            var id = await CreateAsync(config, spec, image, context, cancellationToken);
             return new DockerExecution(_engine, _options, _time, request, id, started: false);
         }
         catch
         {
             // Also when the call was cancelled or its answer was lost: the Engine may have made it all the same.
-            await RemoveByNameAsync(parameters.Name!);
+            await RemoveByNameAsync(config.Name);
             throw;
         }
     }
@@ -91,12 +90,12 @@ public sealed class DockerDriver : IExecutionDriver
         var name = ContainerSpec.NameOf(context.ExecutorId, context.Request.ExecutionId);
         try
         {
-            var found = await _engine.CallAsync("find a container", (client, token) => client.Containers.InspectContainerAsync(name, token), cancellationToken);
-            if (found.Config?.Labels is not { } labels || labels.GetValueOrDefaultOf(ContainerSpec.ExecutorLabel) != context.ExecutorId) return null;
-            var files = labels.GetValueOrDefaultOf(WarmContainer.Label) is { } directory ? WarmFiles.At(directory) : null;
+            var found = await _engine.CallAsync("find a container", (client, token) => client.InspectContainerAsync(name, token), cancellationToken);
+            if (found.Config?.Labels is not { } labels || labels.GetValueOrDefault(ContainerSpec.ExecutorLabel) != context.ExecutorId) return null;
+            var files = labels.GetValueOrDefault(WarmContainer.Label) is { } directory ? WarmFiles.At(directory) : null;
             // A container that was made before its job has begun only if it was told what to become.
-            var started = found.State!.Status != "created" && files is not { HasCommand: false };
-            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.ID, started) { WarmFiles = files };
+            var started = found.State.Status != "created" && files is not { HasCommand: false };
+            var execution = new DockerExecution(_engine, _options, _time, context.Request, found.Id, started) { WarmFiles = files };
             execution.TakePorts(found);
             return execution;
         }
@@ -109,20 +108,12 @@ public sealed class DockerDriver : IExecutionDriver
     /// <inheritdoc/>
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
     {
-        var parameters = new ContainersListParameters
-        {
-            All = true,
-            Filters = new Dictionary<string, IDictionary<string, bool>>
-            {
-                ["label"] = new Dictionary<string, bool> { [$"{ContainerSpec.ExecutorLabel}={executorId}"] = true },
-            },
-        };
-        var containers = await _engine.CallAsync("list containers", (client, token) => client.Containers.ListContainersAsync(parameters, token), cancellationToken);
+        var containers = await _engine.CallAsync("list containers", (client, token) => client.ListContainersAsync($"{ContainerSpec.ExecutorLabel}={executorId}", token), cancellationToken);
         var kept = keep.Select(id => "/" + ContainerSpec.NameOf(executorId, id)).ToHashSet(StringComparer.Ordinal);
         foreach (var container in containers.Where(c => c.Names?.Any(kept.Contains) != true))
         {
-            await DockerExecution.RemoveAsync(_engine, container.ID, cancellationToken);
-            if (container.Labels.GetValueOrDefaultOf(WarmContainer.Label) is { } directory) WarmFiles.At(directory).Delete();
+            await DockerExecution.RemoveAsync(_engine, container.Id, cancellationToken);
+            if (container.Labels?.GetValueOrDefault(WarmContainer.Label) is { } directory) WarmFiles.At(directory).Delete();
         }
     }
 
@@ -137,17 +128,17 @@ public sealed class DockerDriver : IExecutionDriver
     }
 
     private async Task<DockerExecution?> PrepareWarmAsync(
-        CreateContainerParameters parameters, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
+        ContainerConfig config, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
     {
         if (_warm is null || WarmKind.Of(context.Request, spec, context.ExecutorId) is not { } kind) return null;
         if (await _warm.TakeAsync(kind, cancellationToken) is not var (container, found)) return null;
         try
         {
-            var command = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, found.Config?.Entrypoint?.ToList(), found.Config?.Cmd?.ToList());
-            if (command.Count > 0 && WarmFiles.CanTell(command, [.. parameters.Env!]))
+            var command = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, found.Config?.Entrypoint, found.Config?.Cmd);
+            if (command.Count > 0 && WarmFiles.CanTell(command, config.Env!))
             {
-                await container.RenameAsync(parameters.Name!, cancellationToken);
-                var start = new WarmStart(container, command, [.. parameters.Env!], token => CreateAsync(parameters, spec, image, context, token));
+                await container.RenameAsync(config.Name, cancellationToken);
+                var start = new WarmStart(container, command, config.Env!, token => CreateAsync(config, spec, image, context, token));
                 return new DockerExecution(_engine, _options, _time, context.Request, container.Id, started: false) { WarmStart = start, WarmFiles = WarmFiles.At(container.Directory) };
             }
         }
@@ -164,24 +155,24 @@ public sealed class DockerDriver : IExecutionDriver
         return null;
     }
 
-    private async Task<string> CreateAsync(CreateContainerParameters parameters, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
+    private async Task<string> CreateAsync(ContainerConfig config, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
     {
         var scripts = context.Request.ProvisionScripts;
         for (var pulled = spec.PullPolicy == PullPolicy.Always; ; pulled = true)
         {
             try
             {
-                if (scripts.Count > 0 && parameters.Entrypoint is not [ProvisionScripts.Entrypoint])
-                    await _engine.CallAsync("look at the image", (client, token) => ProvisionScripts.WrapAsync(parameters, client, token), cancellationToken);
+                if (scripts.Count > 0 && config.Entrypoint is not [ProvisionScripts.Entrypoint])
+                    config = await _engine.CallAsync("look at the image", (client, token) => ProvisionScripts.WrapAsync(config, client, token), cancellationToken);
 
                 // Not to be cancelled: the Engine goes on with a creation that nobody waits for, and the container would come after its removal.
-                var created = await _engine.CallAsync("create the container", (client, token) => client.Containers.CreateContainerAsync(parameters, token), CancellationToken.None);
+                var created = await _engine.CallAsync("create the container", (client, token) => client.CreateContainerAsync(config, token), CancellationToken.None);
                 cancellationToken.ThrowIfCancellationRequested();
                 if (scripts.Count > 0)
-                    await _engine.CallAsync("put the provision scripts into the container", (client, token) => ProvisionScripts.UploadAsync(scripts, client, created.ID, token), cancellationToken);
-                return created.ID;
+                    await _engine.CallAsync("put the provision scripts into the container", (client, token) => ProvisionScripts.UploadAsync(scripts, client, created, token), cancellationToken);
+                return created;
             }
-            catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.IsMissingImage(api))
+            catch (ExecutorException e) when (e.InnerException is EngineApiException api && EngineErrors.IsMissingImage(api))
             {
                 // With the policy 'missing' the creation itself is the question whether the image is there: one call less when it is.
                 if (spec.PullPolicy == PullPolicy.Never)
@@ -189,7 +180,7 @@ public sealed class DockerDriver : IExecutionDriver
                 if (pulled)
                 {
                     var why = EngineErrors.IsOtherPlatform(api)
-                        ? $"has no variant for {spec.Platform}. Ask for a platform that it has (engine_spec.params.platform), or for another tag. (The Engine says: {EngineErrors.MessageOf(api)})"
+                        ? $"has no variant for {spec.Platform}. Ask for a platform that it has (engine_spec.params.platform), or for another tag. (The Engine says: {api.Message})"
                         : $"was pulled but is not there: {e.Message}";
                     throw new ExecutorException(ErrorCode.ImageUnavailable, $"The image {image} {why}", innerException: e);
                 }

@@ -1,21 +1,17 @@
-using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker;
 
 /// <summary>One command inside a container, over one hijacked connection.</summary>
 internal sealed class DockerExecSession : IExecSession
 {
-    private const int BufferSize = 32 * 1024;
-
     private readonly EngineConnection _engine;
     private readonly string _container;
     private readonly string _exec;
     private readonly bool _terminal;
-    private readonly MultiplexedStream _connection;
+    private readonly EngineStream _connection;
     private readonly Pipe _stdout = new();
     private readonly Pipe _stderr = new();
     private readonly CancellationTokenSource _closed = new();
@@ -24,7 +20,7 @@ internal sealed class DockerExecSession : IExecSession
     private int _beginningLength;
     private readonly CancellationTokenSource _connectionEnded = new();
 
-    private DockerExecSession(EngineConnection engine, string container, string exec, ExecRequest request, MultiplexedStream connection)
+    private DockerExecSession(EngineConnection engine, string container, string exec, ExecRequest request, EngineStream connection)
     {
         _engine = engine;
         _container = container;
@@ -45,12 +41,12 @@ internal sealed class DockerExecSession : IExecSession
 
     public static async Task<DockerExecSession> StartAsync(EngineConnection engine, string container, ExecRequest request, CancellationToken cancellationToken)
     {
-        var created = await engine.CallAsync("create a command", (client, token) => client.Exec.CreateContainerExecAsync(container, ParametersOf(request), token), cancellationToken);
+        var created = await engine.CallAsync("create a command", (client, token) => client.CreateExecAsync(container, ConfigOf(request), token), cancellationToken);
         var connection = await engine.CallAsync(
             "start a command",
-            (client, token) => client.Exec.StartContainerExecAsync(created.ID, new ContainerExecStartParameters { TTY = request.Terminal is not null }, token),
+            (client, token) => client.StartExecAsync(created, request.Terminal is not null, token),
             cancellationToken);
-        var session = new DockerExecSession(engine, container, created.ID, request, connection);
+        var session = new DockerExecSession(engine, container, created, request, connection);
         try
         {
             if (request.Terminal is { } size) await session.ResizeAsync(size, cancellationToken);
@@ -70,8 +66,7 @@ internal sealed class DockerExecSession : IExecSession
         if (!_terminal) throw new ExecutorException(ErrorCode.InvalidState, "The command has no terminal to resize. Ask for one when you start it.");
         try
         {
-            var parameters = new ContainerResizeParameters { Width = size.Columns, Height = size.Rows };
-            await _engine.CallAsync("resize the terminal", (client, token) => client.Exec.ResizeExecTtyAsync(_exec, parameters, token), cancellationToken);
+            await _engine.CallAsync("resize the terminal", (client, token) => client.ResizeExecAsync(_exec, size.Rows, size.Columns, token), cancellationToken);
         }
         catch (ExecutorException e) when (e.Code == ErrorCode.BackendFailed && _connectionEnded.IsCancellationRequested)
         {
@@ -95,29 +90,27 @@ internal sealed class DockerExecSession : IExecSession
         _connectionEnded.Dispose();
     }
 
-    private static ContainerExecCreateParameters ParametersOf(ExecRequest request) => new()
+    private static ExecConfig ConfigOf(ExecRequest request) => new()
     {
         Cmd = [.. request.Command],
         Env = [.. request.Environment.Select(v => $"{v.Key}={v.Value}")],
-        WorkingDir = request.WorkingDirectory!,
+        WorkingDir = request.WorkingDirectory,
         // A terminal without an input is none: programs ask it for its size through their input.
         AttachStdin = request.Stdin || request.Terminal is not null,
         AttachStdout = true,
         AttachStderr = true,
-        TTY = request.Terminal is not null,
+        Tty = request.Terminal is not null,
     };
 
     private async Task<int> PumpAsync()
     {
         Exception? failure = null;
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
-            while (await _connection.ReadOutputAsync(buffer, 0, buffer.Length, _closed.Token) is { EOF: false } read)
+            while (await _connection.ReadAsync(_closed.Token) is { } piece)
             {
-                var target = read.Target == MultiplexedStream.TargetStream.StandardError ? _stderr : _stdout;
-                KeepBeginning(buffer.AsSpan(0, read.Count));
-                await target.Writer.WriteAsync(buffer.AsMemory(0, read.Count), _closed.Token);
+                KeepBeginning(piece.Bytes.Span);
+                await (piece.Stream == OutputStream.Stderr ? _stderr : _stdout).Writer.WriteAsync(piece.Bytes, _closed.Token);
             }
         }
         catch (Exception e)
@@ -127,7 +120,6 @@ internal sealed class DockerExecSession : IExecSession
         finally
         {
             await _connectionEnded.CancelAsync();
-            ArrayPool<byte>.Shared.Return(buffer);
             await _stdout.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
             await _stderr.Writer.CompleteAsync(failure is OperationCanceledException ? null : failure);
         }
@@ -148,9 +140,9 @@ internal sealed class DockerExecSession : IExecSession
 
     private async Task<int?> InspectAsync()
     {
-        var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), _closed.Token);
+        var state = await _engine.CallAsync("inspect the command", (client, token) => client.InspectExecAsync(_exec, token), _closed.Token);
         if (state is not { Running: false, ExitCode: { } code }) return null;
-        return state.Pid == 0 && code == 126 ? ExitCodeOfUnrunnable((int)code) : (int)code;
+        return state.Pid == 0 && code == 126 ? ExitCodeOfUnrunnable(code) : code;
     }
 
     private void KeepBeginning(ReadOnlySpan<byte> bytes)
@@ -169,11 +161,11 @@ internal sealed class DockerExecSession : IExecSession
     {
         try
         {
-            var state = await _engine.CallAsync("inspect the command", (client, token) => client.Exec.InspectContainerExecAsync(_exec, token), CancellationToken.None);
+            var state = await _engine.CallAsync("inspect the command", (client, token) => client.InspectExecAsync(_exec, token), CancellationToken.None);
             if (!state.Running || state.Pid <= 0) return;
             var cgroups = await File.ReadAllTextAsync($"/proc/{state.Pid}/cgroup", CancellationToken.None);
             if (!cgroups.Contains(_container, StringComparison.Ordinal)) return;
-            using var process = System.Diagnostics.Process.GetProcessById((int)state.Pid);
+            using var process = System.Diagnostics.Process.GetProcessById(state.Pid);
             process.Kill();
         }
         catch (Exception e) when (e is ExecutorException or IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
@@ -186,7 +178,7 @@ internal sealed class DockerExecSession : IExecSession
     /// The command's input: closing it closes this direction of the connection alone. The Engine may keep that direction open, unread,
     /// after the command has ended: a write must not wait for it then.
     /// </summary>
-    private sealed class InputStream(MultiplexedStream connection, CancellationToken commandEnded) : Stream
+    private sealed class InputStream(EngineStream connection, CancellationToken commandEnded) : Stream
     {
         private bool _ended;
 
@@ -208,19 +200,13 @@ internal sealed class DockerExecSession : IExecSession
         {
             ObjectDisposedException.ThrowIf(_ended, this);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(commandEnded, cancellationToken);
-            var copy = ArrayPool<byte>.Shared.Rent(buffer.Length);
             try
             {
-                buffer.CopyTo(copy);
-                await connection.WriteAsync(copy, 0, buffer.Length, either.Token);
+                await connection.WriteAsync(buffer, either.Token);
             }
             catch (Exception e) when (e is ObjectDisposedException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
             {
                 throw new IOException("The command has ended.", e);
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(copy);
             }
         }
 
@@ -241,22 +227,31 @@ internal sealed class DockerExecSession : IExecSession
 
         public override void SetLength(long value) => throw new NotSupportedException();
 
+        public override async ValueTask DisposeAsync()
+        {
+            await EndAsync();
+            await base.DisposeAsync();
+        }
+
         protected override void Dispose(bool disposing)
         {
-            if (!_ended && disposing)
-            {
-                _ended = true;
-                try
-                {
-                    connection.CloseWrite();
-                }
-                catch (Exception e) when (e is IOException or ObjectDisposedException or System.Net.Sockets.SocketException or InvalidOperationException)
-                {
-                    // It has ended: there is no input left to end.
-                }
-            }
-
+            // Ending it does not wait for anybody but where TLS says so itself; what fails is caught.
+            if (disposing) _ = EndAsync();
             base.Dispose(disposing);
+        }
+
+        private async Task EndAsync()
+        {
+            if (_ended) return;
+            _ended = true;
+            try
+            {
+                await connection.CloseWriteAsync();
+            }
+            catch (Exception e) when (e is IOException or ObjectDisposedException or System.Net.Sockets.SocketException or InvalidOperationException)
+            {
+                // The command has ended: there is no input left to end.
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 using Ergon.Drivers;
 
 namespace Ergon.Docker;
@@ -48,12 +48,12 @@ internal sealed partial class DockerExecution
         {
             try
             {
-                if (continuity == Continuity.Resumed) endedAway = !(await InspectAsync(cancellationToken)).State!.Running;
-                var answer = await engine.Open().Containers.WaitContainerAsync(_container, cancellationToken);
+                if (continuity == Continuity.Resumed) endedAway = !(await InspectAsync(cancellationToken)).State.Running;
+                var answer = await engine.Open().WaitContainerAsync(_container, cancellationToken);
 
                 // A job that succeeded needs no explanation. (After an interruption there is more to ask, whatever the code.)
                 if (answer is { StatusCode: 0, Error: null } && continuity == Continuity.Unbroken) return (new DriverExit { ExitCode = 0 }, continuity);
-                var state = (await InspectAsync(cancellationToken)).State!;
+                var state = (await InspectAsync(cancellationToken)).State;
                 if (state.Running) continue;
                 var exit = continuity == Continuity.Resumed && await DiedWithTheEngineAsync(state, cancellationToken)
                     ? Lost("It was restarted without live-restore, which killed the container.")
@@ -75,17 +75,17 @@ internal sealed partial class DockerExecution
     }
 
     // An Engine without live-restore kills its containers when it starts again: the exit code is then its doing, not the job's.
-    private async Task<bool> DiedWithTheEngineAsync(State state, CancellationToken cancellationToken)
+    private async Task<bool> DiedWithTheEngineAsync(ContainerState state, CancellationToken cancellationToken)
     {
-        var info = await engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
+        var info = await engine.CallAsync("describe itself", (client, token) => client.InfoAsync(token), cancellationToken);
         return !info.LiveRestoreEnabled && state.ExitCode != 0;
     }
 
-    private async Task<DriverExit> ExplainAsync(State state, CancellationToken cancellationToken)
+    private async Task<DriverExit> ExplainAsync(ContainerState state, CancellationToken cancellationToken)
     {
-        var code = (int)state.ExitCode;
+        var code = state.ExitCode;
         if (request.ProvisionScripts.Count > 0 && code != 0 && await ReadProvisionFailureAsync(cancellationToken) is { } failure) return new DriverExit { Message = failure };
-        if (state.OOMKilled) return new DriverExit { OutOfMemory = true };
+        if (state.OutOfMemory) return new DriverExit { OutOfMemory = true };
         if (code is 126 or 127) return new DriverExit { Message = await ReadInitFailureAsync(cancellationToken) ?? TextOf(state.Error) };
         if (code is <= 128 or > 128 + 64) return new DriverExit { Message = TextOf(state.Error) };
 
@@ -115,41 +115,31 @@ internal sealed partial class DockerExecution
         $"The command could not be run: {why}.{(why.Contains(ProvisionScripts.Entrypoint, StringComparison.Ordinal) ? " Provision scripts need a /bin/sh in the image." : "")}";
 
     // The Engine remembers its last events, and notes a signal before the end that it brought about.
-    private async Task<bool> WasSignalledAsync(Signal signal, State state, CancellationToken cancellationToken)
+    private async Task<bool> WasSignalledAsync(Signal signal, ContainerState state, CancellationToken cancellationToken)
     {
         var found = false;
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var parameters = EventsUntil(UnixTime(ParseTime(state.FinishedAt) + EventPatience), "kill", "die");
-        var events = new SynchronousProgress<Message>(e =>
-        {
-            if (e.Actor?.Attributes?.GetValueOrDefaultOf("signal") is { } text && Signal.TryParse(text, out var other)) found |= other == signal;
-            if (e.Action == "die") ended.Cancel();
-        });
+        var until = UnixTime(state.FinishedAt + EventPatience);
         try
         {
-            await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), ended.Token);
+            await engine.CallAsync(
+                "list its events",
+                async (client, token) =>
+                {
+                    await foreach (var e in client.EventsAsync(_container, until, ["kill", "die"], token))
+                    {
+                        if (e.Actor?.Attributes?.GetValueOrDefault("signal") is { } text && Signal.TryParse(text, out var other)) found |= other == signal;
+                        if (e.Action == "die") return;
+                    }
+                },
+                cancellationToken);
         }
-        catch (Exception e) when (e is ExecutorException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        catch (ExecutorException)
         {
-            // The end was seen; or there is no evidence, which is none: the exit code itself is known.
+            // There is no evidence, which is none: the exit code itself is known.
         }
 
         return found;
     }
-
-    // The times that the Engine notes for a short job may be the wrong way round; the container's id filters well enough.
-    private ContainerEventsParameters EventsUntil(string until, params string[] actions) => new()
-    {
-        Since = "1",
-        Until = until,
-        Filters = new Dictionary<string, IDictionary<string, bool>>
-        {
-            ["container"] = new Dictionary<string, bool> { [_container] = true },
-            ["event"] = actions.ToDictionary(a => a, _ => true),
-        },
-    };
-
-    private static DateTimeOffset ParseTime(string timestamp) => DateTimeOffset.Parse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
 
     private static string UnixTime(DateTimeOffset moment)
     {
@@ -165,10 +155,4 @@ internal sealed partial class DockerExecution
     private static bool IsRemoved(Exception e) => EngineErrors.IsNotFound(e) || (e is ExecutorException && e.InnerException is { } inner && EngineErrors.IsNotFound(inner));
 
     private static DriverExit Lost(string why) => new() { Lost = true, Message = $"The Docker Engine went away while the job ran. {why}" };
-}
-
-/// <summary>Reports in order and at once, on the thread that reads the answer.</summary>
-internal sealed class SynchronousProgress<T>(Action<T> report) : IProgress<T>
-{
-    public void Report(T value) => report(value);
 }

@@ -1,16 +1,13 @@
-using System.Buffers;
 using System.Text;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 using Ergon.Drivers;
 
 namespace Ergon.Docker;
 
 internal sealed partial class DockerExecution
 {
-    private const int BufferSize = 64 * 1024;
     private const int LogEndBytes = 4096;
-    private const string LogEndLines = "20";
+    private const string LogEnd = "tail=20";
 
     private readonly List<LogGap> _gaps = [];
 
@@ -42,8 +39,7 @@ internal sealed partial class DockerExecution
             // What comes with the very end may be missing in a log that is followed, so that an ended job's log is read once more.
             var ended = await EndedAsync(cancellationToken);
             var client = engine.Open();
-            var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Follow = !ended, Timestamps = true };
-            using var log = await client.Containers.GetContainerLogsAsync(_container, parameters, cancellationToken);
+            using var log = await client.LogsAsync(_container, ended ? "timestamps=1" : "timestamps=1&follow=1", cancellationToken);
             LogRest stdout = new(OutputStream.Stdout, output, _gaps), stderr = new(OutputStream.Stderr, output, _gaps);
             await CopyRestAsync(log, stdout, stderr, cancellationToken);
             if (!ended) return false;
@@ -51,7 +47,7 @@ internal sealed partial class DockerExecution
             await stderr.CompleteAsync(cancellationToken);
             return true;
         }
-        catch (DockerApiException e) when (EngineErrors.IsNotFound(e))
+        catch (EngineApiException e) when (EngineErrors.IsNotFound(e))
         {
             return true;
         }
@@ -70,8 +66,8 @@ internal sealed partial class DockerExecution
         try
         {
             var asked = time.GetUtcNow();
-            var info = await engine.CallAsync("describe itself", (client, token) => client.System.GetSystemInfoAsync(token), cancellationToken);
-            var now = ParseTime(info.SystemTime!);
+            var info = await engine.CallAsync("describe itself", (client, token) => client.InfoAsync(token), cancellationToken);
+            var now = info.SystemTime;
             if (await RemembersTheStartAsync(now, cancellationToken)) return true;
 
             // Told in the Engine's time, which is what its log has; rather too late than too early by what the call took, since the Engine
@@ -87,26 +83,18 @@ internal sealed partial class DockerExecution
     }
 
     // An Engine's memory of events does not outlive it.
-    private async Task<bool> RemembersTheStartAsync(DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var remembers = false;
-        var events = new SynchronousProgress<Message>(_ => remembers = true);
-        await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(EventsUntil(UnixTime(now), "start"), events, token), cancellationToken);
-        return remembers;
-    }
+    private Task<bool> RemembersTheStartAsync(DateTimeOffset now, CancellationToken cancellationToken) => engine.CallAsync(
+        "list its events",
+        async (client, token) =>
+        {
+            await foreach (var _ in client.EventsAsync(_container, UnixTime(now), ["start"], token)) return true;
+            return false;
+        },
+        cancellationToken);
 
-    private static async Task CopyRestAsync(MultiplexedStream log, LogRest stdout, LogRest stderr, CancellationToken cancellationToken)
+    private static async Task CopyRestAsync(EngineStream log, LogRest stdout, LogRest stderr, CancellationToken cancellationToken)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-        try
-        {
-            while (await log.ReadOutputAsync(buffer, 0, buffer.Length, cancellationToken) is { EOF: false } read)
-                await (StreamOf(read) == OutputStream.Stderr ? stderr : stdout).WriteAsync(buffer.AsMemory(0, read.Count), cancellationToken);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        while (await log.ReadAsync(cancellationToken) is { } piece) await (piece.Stream == OutputStream.Stderr ? stderr : stdout).WriteAsync(piece.Bytes, cancellationToken);
     }
 
     // The end of what an ended job wrote, for messages.
@@ -114,19 +102,15 @@ internal sealed partial class DockerExecution
         "read the end of the log",
         async (client, token) =>
         {
-            var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Tail = LogEndLines };
-            using var log = await client.Containers.GetContainerLogsAsync(_container, parameters, token);
-            var kept = new byte[2 * LogEndBytes];
-            var count = 0;
-            while (await log.ReadOutputAsync(kept, count, kept.Length - count, token) is { EOF: false } read)
+            using var log = await client.LogsAsync(_container, LogEnd, token);
+            var kept = new List<byte>();
+            while (await log.ReadAsync(token) is { } piece)
             {
-                count += read.Count;
-                if (count < kept.Length) continue;
-                kept.AsSpan(LogEndBytes).CopyTo(kept);
-                count = LogEndBytes;
+                kept.AddRange(piece.Bytes.Span);
+                if (kept.Count > LogEndBytes) kept.RemoveRange(0, kept.Count - LogEndBytes);
             }
 
-            return Encoding.UTF8.GetString(kept, Math.Max(0, count - LogEndBytes), Math.Min(count, LogEndBytes)).Trim();
+            return Encoding.UTF8.GetString([.. kept]).Trim();
         },
         cancellationToken);
 
@@ -134,7 +118,7 @@ internal sealed partial class DockerExecution
     {
         try
         {
-            return !(await InspectAsync(cancellationToken)).State!.Running;
+            return !(await InspectAsync(cancellationToken)).State.Running;
         }
         catch (ExecutorException e) when (e.InnerException is { } inner && EngineErrors.IsNotFound(inner))
         {
@@ -143,28 +127,16 @@ internal sealed partial class DockerExecution
     }
 
     // Whether the stream came to its own end, as opposed to breaking off.
-    private static async Task<bool> TryCopyAsync(MultiplexedStream source, IOutputSink output, CancellationToken cancellationToken)
+    private static async Task<bool> TryCopyAsync(EngineStream source, IOutputSink output, CancellationToken cancellationToken)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
-            while (true)
-            {
-                var read = await source.ReadOutputAsync(buffer, 0, buffer.Length, cancellationToken);
-                if (read.EOF) return true;
-                await output.WriteAsync(StreamOf(read), buffer.AsMemory(0, read.Count), cancellationToken);
-            }
+            while (await source.ReadAsync(cancellationToken) is { } piece) await output.WriteAsync(piece.Stream, piece.Bytes, cancellationToken);
+            return true;
         }
         catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
         {
             return false;
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
     }
-
-    private static OutputStream StreamOf(MultiplexedStream.ReadResult read) =>
-        read.Target == MultiplexedStream.TargetStream.StandardError ? OutputStream.Stderr : OutputStream.Stdout;
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 using Ergon.Drivers;
 
 namespace Ergon.Docker;
@@ -10,7 +9,7 @@ internal sealed partial class DockerExecution(
     EngineConnection engine, DockerOptions options, TimeProvider time, ExecutionRequest request, string container, bool started) : IDriverExecution
 {
     private string _container = container;
-    private MultiplexedStream? _attached;
+    private EngineStream? _attached;
     private DriverExit? _unrunnable;
 
     /// <inheritdoc/>
@@ -25,15 +24,15 @@ internal sealed partial class DockerExecution(
         if (WarmStart is not null && await BecomeAsync(WarmStart, cancellationToken)) return;
 
         // Attached before the start, so that not even the first byte is missed.
-        _attached = await engine.AttachAsync(_container, cancellationToken);
+        _attached = await engine.CallAsync("attach to the container", (client, token) => client.AttachAsync(_container, token), cancellationToken);
         try
         {
-            await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(_container, new ContainerStartParameters(), token), cancellationToken);
+            await engine.CallAsync("start the container", (client, token) => client.StartContainerAsync(_container, token), cancellationToken);
         }
-        catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.ExitCodeOfUnrunnable(EngineErrors.MessageOf(api)) is { } code)
+        catch (ExecutorException e) when (e.InnerException is EngineApiException api && EngineErrors.ExitCodeOfUnrunnable(api.Message) is { } code)
         {
             // As in a shell: a command that cannot be run is the job's failure, not the executor's.
-            _unrunnable = new DriverExit { ExitCode = code, Message = Unrunnable(EngineErrors.MessageOf(api)) };
+            _unrunnable = new DriverExit { ExitCode = code, Message = Unrunnable(api.Message) };
         }
 
         Started = true;
@@ -61,7 +60,7 @@ internal sealed partial class DockerExecution(
         {
             await KillWithAsync(Signal.Kill.Name, cancellationToken);
         }
-        catch (ExecutorException e) when (e.InnerException is DockerApiException api && EngineErrors.MessageOf(api).Contains("is paused", StringComparison.Ordinal))
+        catch (ExecutorException e) when (e.InnerException is EngineApiException api && api.Message.Contains("is paused", StringComparison.Ordinal))
         {
             // Older Engines do not kill what is frozen.
             await ResumeAsync(cancellationToken);
@@ -74,7 +73,7 @@ internal sealed partial class DockerExecution(
     {
         try
         {
-            await engine.CallAsync("pause the container", (client, token) => client.Containers.PauseContainerAsync(_container, token), cancellationToken);
+            await engine.CallAsync("pause the container", (client, token) => client.PauseContainerAsync(_container, token), cancellationToken);
         }
         catch (ExecutorException e) when (HasEnded(e))
         {
@@ -87,9 +86,9 @@ internal sealed partial class DockerExecution(
     {
         try
         {
-            await engine.CallAsync("resume the container", (client, token) => client.Containers.UnpauseContainerAsync(_container, token), cancellationToken);
+            await engine.CallAsync("resume the container", (client, token) => client.UnpauseContainerAsync(_container, token), cancellationToken);
         }
-        catch (ExecutorException e) when (HasEnded(e) || (e.InnerException is DockerApiException api && EngineErrors.MessageOf(api).Contains("is not paused", StringComparison.Ordinal)))
+        catch (ExecutorException e) when (HasEnded(e) || (e.InnerException is EngineApiException api && api.Message.Contains("is not paused", StringComparison.Ordinal)))
         {
             // Somebody else resumed it, or it has ended since: it is not frozen, which is what was asked for.
         }
@@ -122,7 +121,7 @@ internal sealed partial class DockerExecution(
     }
 
     /// <summary>Takes the host ports that the Engine chose.</summary>
-    public void TakePorts(ContainerInspectResponse inspected)
+    public void TakePorts(ContainerDescription inspected)
     {
         var bound = inspected.NetworkSettings?.Ports?.ToDictionary(p => p.Key, p => p.Value?.ToList() ?? []);
         Ports = [.. request.Network.Ports.Select(Actual)];
@@ -130,22 +129,21 @@ internal sealed partial class DockerExecution(
         PortMapping Actual(PortMapping asked)
         {
             if (bound is null || !bound.TryGetValue(ContainerSpec.PortKey(asked), out var bindings)) return asked;
-            var binding = bindings.Find(b => b.HostIP == ContainerSpec.HostIpOf(asked) && (asked.HostPort == 0 || b.HostPort == asked.HostPort.ToString(CultureInfo.InvariantCulture)));
+            var binding = bindings.Find(b => b.HostIp == ContainerSpec.HostIpOf(asked) && (asked.HostPort == 0 || b.HostPort == asked.HostPort.ToString(CultureInfo.InvariantCulture)));
             if (binding is null || !int.TryParse(binding.HostPort, out var port)) return asked;
 
             // Each binding belongs to one of those that were asked for.
             bindings.Remove(binding);
-            return asked with { HostPort = port, HostIp = binding.HostIP };
+            return asked with { HostPort = port, HostIp = binding.HostIp };
         }
     }
 
     /// <summary>Removes a container, by id or name, with its anonymous volumes; nothing happens when it is gone.</summary>
     internal static async Task RemoveAsync(EngineConnection engine, string container, CancellationToken cancellationToken)
     {
-        var parameters = new ContainerRemoveParameters { Force = true, RemoveVolumes = true };
         try
         {
-            await engine.CallAsync("remove the container", (client, token) => client.Containers.RemoveContainerAsync(container, parameters, token), cancellationToken);
+            await engine.CallAsync("remove the container", (client, token) => client.RemoveContainerAsync(container, token), cancellationToken);
         }
         catch (ExecutorException e) when (e.InnerException is { } inner && (EngineErrors.IsNotFound(inner) || IsBeingRemoved(inner)))
         {
@@ -154,17 +152,17 @@ internal sealed partial class DockerExecution(
     }
 
     private static bool IsBeingRemoved(Exception e) =>
-        e is DockerApiException api && EngineErrors.IsConflict(api) && EngineErrors.MessageOf(api).Contains("already in progress", StringComparison.Ordinal);
+        e is EngineApiException api && EngineErrors.IsConflict(api) && api.Message.Contains("already in progress", StringComparison.Ordinal);
 
-    private Task<ContainerInspectResponse> InspectAsync(CancellationToken cancellationToken) =>
-        engine.CallAsync("inspect the container", (client, token) => client.Containers.InspectContainerAsync(_container, token), cancellationToken);
+    private Task<ContainerDescription> InspectAsync(CancellationToken cancellationToken) =>
+        engine.CallAsync("inspect the container", (client, token) => client.InspectContainerAsync(_container, token), cancellationToken);
 
     private async Task KillWithAsync(string signal, CancellationToken cancellationToken)
     {
         if (Signal.TryParse(signal, out var sent)) lock (_sentSignals) _sentSignals.Add(sent.Number);
         try
         {
-            await engine.CallAsync($"send {signal}", (client, token) => client.Containers.KillContainerAsync(_container, new ContainerKillParameters { Signal = signal }, token), cancellationToken);
+            await engine.CallAsync($"send {signal}", (client, token) => client.KillContainerAsync(_container, signal, token), cancellationToken);
         }
         catch (ExecutorException e) when (HasEnded(e))
         {
@@ -173,5 +171,5 @@ internal sealed partial class DockerExecution(
     }
 
     private static bool HasEnded(ExecutorException e) =>
-        e.InnerException is DockerApiException api && (EngineErrors.IsNotFound(api) || EngineErrors.MessageOf(api).Contains("is not running", StringComparison.Ordinal));
+        e.InnerException is EngineApiException api && (EngineErrors.IsNotFound(api) || api.Message.Contains("is not running", StringComparison.Ordinal));
 }

@@ -1,4 +1,4 @@
-using Docker.DotNet;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker;
 
@@ -10,8 +10,7 @@ internal sealed class EngineConnection : IDisposable
     private readonly DockerOptions _options;
     private readonly TimeProvider _time;
     private readonly Lock _opening = new();
-    private EngineTransport? _transport;
-    private DockerClient? _client;
+    private EngineClient? _client;
 
     public EngineConnection(DockerOptions options, TimeProvider time)
     {
@@ -28,7 +27,7 @@ internal sealed class EngineConnection : IDisposable
 
     /// <summary>The client, for streams that live as long as their execution.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/> when there is no endpoint that could be called.</exception>
-    public DockerClient Open()
+    public EngineClient Open()
     {
         if (Volatile.Read(ref _client) is { } open) return open;
         lock (_opening)
@@ -36,8 +35,8 @@ internal sealed class EngineConnection : IDisposable
             if (_client is { } opened) return opened;
             var endpoint = FindEndpoint();
             Address = endpoint.ToString();
-            _transport = new EngineTransport(endpoint);
-            var client = Build(endpoint, _transport);
+            var tls = endpoint.Scheme is "tcp" or "https" ? TlsAuthentication.Find(_options) : null;
+            var client = new EngineClient(new EngineDialer(endpoint, tls), Address);
             Volatile.Write(ref _client, client);
             return client;
         }
@@ -48,7 +47,7 @@ internal sealed class EngineConnection : IDisposable
     {
         try
         {
-            await CallAsync("answer", (_, token) => _transport!.ConnectAsync(token), cancellationToken);
+            await CallAsync("answer", (client, token) => client.ConnectAsync(token), cancellationToken);
         }
         catch (Exception e) when (e is ExecutorException or OperationCanceledException)
         {
@@ -56,13 +55,9 @@ internal sealed class EngineConnection : IDisposable
         }
     }
 
-    /// <summary>Attaches to the output of a container.</summary>
-    public Task<MultiplexedStream> AttachAsync(string container, CancellationToken cancellationToken) =>
-        CallAsync("attach to the container", (_, token) => _transport!.AttachAsync(container, token), cancellationToken);
-
     /// <summary>Makes a call with the call timeout.</summary>
     /// <exception cref="ExecutorException">What <see cref="EngineErrors"/> makes of the failure.</exception>
-    public async Task<T> CallAsync<T>(string what, Func<DockerClient, CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    public async Task<T> CallAsync<T>(string what, Func<EngineClient, CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(_options.CallTimeout, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
@@ -77,40 +72,21 @@ internal sealed class EngineConnection : IDisposable
     }
 
     /// <inheritdoc cref="CallAsync{T}"/>
-    public Task CallAsync(string what, Func<DockerClient, CancellationToken, Task> call, CancellationToken cancellationToken) =>
+    public Task CallAsync(string what, Func<EngineClient, CancellationToken, Task> call, CancellationToken cancellationToken) =>
         CallAsync(what, async (client, token) => { await call(client, token); return true; }, cancellationToken);
 
     public void Dispose()
     {
         Return.Dispose();
-        _transport?.Dispose();
         _client?.Dispose();
-    }
-
-    private DockerClient Build(Uri endpoint, EngineTransport transport)
-    {
-        // The deadlines are ours: one that also covers streams and waiting would cut them off.
-        var builder = new DockerClientBuilder().WithEndpoint(endpoint).WithTimeout(Timeout.InfiniteTimeSpan);
-        if (endpoint.Scheme is "tcp" or "https" && TlsAuthentication.Find(_options) is { } tls) builder = builder.WithAuthProvider(tls);
-        return builder.WithTransportOptions(transport, transport).Build();
     }
 
     private Uri FindEndpoint()
     {
-        try
-        {
-            var endpoint = _options.Endpoint ?? new DockerConfig().GetEndpoint();
-            if (endpoint.Scheme is "unix" or "npipe" or "tcp" or "http" or "https") return endpoint;
-            throw new ExecutorException(
-                ErrorCode.BackendUnavailable,
-                $"The Docker endpoint {endpoint} uses '{endpoint.Scheme}', which is not supported. Forward its socket (ssh -L) and name it as unix:// or tcp://.");
-        }
-        catch (Exception e) when (e is not ExecutorException)
-        {
-            throw new ExecutorException(
-                ErrorCode.BackendUnavailable,
-                $"The Docker endpoint cannot be found: {e.Message} Set DOCKER_HOST, or repair the Docker context ('docker context ls').",
-                innerException: e);
-        }
+        var endpoint = _options.Endpoint ?? DockerContext.FindEndpoint();
+        if (endpoint.Scheme is "unix" or "npipe" or "tcp" or "http" or "https") return endpoint;
+        throw new ExecutorException(
+            ErrorCode.BackendUnavailable,
+            $"The Docker endpoint {endpoint} uses '{endpoint.Scheme}', which is not supported. Forward its socket (ssh -L) and name it as unix:// or tcp://.");
     }
 }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
-using Docker.DotNet;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker;
 
@@ -14,7 +14,9 @@ internal static class EngineErrors
     public static ExecutorException Translate(Exception e, string what, string address, TimeSpan? timeout = null) => e switch
     {
         ExecutorException known => known,
-        DockerApiException api => FromAnswer(api, what),
+        EngineApiException api => FromAnswer(api, what),
+        JsonException => new ExecutorException(
+            ErrorCode.BackendFailed, $"The Docker Engine at {address} did not {what}: its answer makes no sense. {e.Message} Check what listens there.", innerException: e),
         _ when timeout is { } t => new ExecutorException(
             ErrorCode.BackendUnavailable,
             $"The Docker Engine at {address} did not {what} within {Duration.Format(t)}. Look at its log ('journalctl -u docker'), restart it if it hangs.",
@@ -29,36 +31,20 @@ internal static class EngineErrors
     public static bool IsConnectionLoss(Exception e) =>
         e is HttpRequestException or SocketException or IOException or TimeoutException or ObjectDisposedException || (e is ExecutorException { Code: ErrorCode.BackendUnavailable });
 
-    public static bool IsNotFound(Exception e) => e is DockerApiException { StatusCode: HttpStatusCode.NotFound };
+    public static bool IsNotFound(Exception e) => e is EngineApiException { Status: HttpStatusCode.NotFound };
 
     /// <summary>Whether a creation failed because the Engine does not have the image.</summary>
-    public static bool IsMissingImage(DockerApiException e) =>
-        IsNotFound(e) && (MessageOf(e).Contains("No such image", StringComparison.OrdinalIgnoreCase) || IsOtherPlatform(e));
+    public static bool IsMissingImage(EngineApiException e) =>
+        IsNotFound(e) && (e.Message.Contains("No such image", StringComparison.OrdinalIgnoreCase) || IsOtherPlatform(e));
 
     /// <summary>Whether the Engine has the image, but for another platform.</summary>
-    public static bool IsOtherPlatform(DockerApiException e) => IsNotFound(e) && MessageOf(e).Contains("does not match the specified platform", StringComparison.OrdinalIgnoreCase);
+    public static bool IsOtherPlatform(EngineApiException e) => IsNotFound(e) && e.Message.Contains("does not match the specified platform", StringComparison.OrdinalIgnoreCase);
 
-    public static bool IsConflict(Exception e) => e is DockerApiException { StatusCode: HttpStatusCode.Conflict };
+    public static bool IsConflict(Exception e) => e is EngineApiException { Status: HttpStatusCode.Conflict };
 
-    /// <summary>The Engine's own words.</summary>
-    public static string MessageOf(DockerApiException e)
+    private static ExecutorException FromAnswer(EngineApiException api, string what)
     {
-        try
-        {
-            using var body = JsonDocument.Parse(e.ResponseBody ?? "");
-            if (body.RootElement.TryGetProperty("message", out var message) && message.GetString() is { } text) return text.Trim();
-        }
-        catch (Exception failure) when (failure is JsonException or InvalidOperationException)
-        {
-            // Not every answer is JSON: a proxy in between has its own ideas.
-        }
-
-        return string.IsNullOrWhiteSpace(e.ResponseBody) ? $"HTTP status {(int)e.StatusCode}" : e.ResponseBody.Trim();
-    }
-
-    private static ExecutorException FromAnswer(DockerApiException api, string what)
-    {
-        var message = MessageOf(api);
+        var message = api.Message;
         bool Says(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
         return message switch
         {

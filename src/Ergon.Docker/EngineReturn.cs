@@ -35,7 +35,7 @@ internal sealed class EngineReturn(EngineConnection engine, TimeSpan patience, T
             try
             {
                 await Task.Delay(wait, time, cancellationToken);
-                await engine.CallAsync("answer", (client, token) => client.System.PingAsync(token), cancellationToken);
+                await engine.CallAsync("answer", (client, token) => client.PingAsync(token), cancellationToken);
                 return true;
             }
             catch (ExecutorException)

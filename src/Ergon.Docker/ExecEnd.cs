@@ -1,5 +1,3 @@
-using Docker.DotNet.Models;
-
 namespace Ergon.Docker;
 
 /// <summary>The end of a command inside a container, as the Engine's events tell it.</summary>
@@ -15,28 +13,21 @@ internal static class ExecEnd
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         ended.CancelAfter(Patience);
-        var events = new SynchronousProgress<Message>(e =>
-        {
-            if (e.Actor?.Attributes?.GetValueOrDefaultOf("execID") == exec) ended.Cancel();
-        });
-
-        // Its last events are remembered and come first, so that none is missed between the question and the answer.
-        var parameters = new ContainerEventsParameters
-        {
-            Since = "1",
-            Filters = new Dictionary<string, IDictionary<string, bool>>
-            {
-                ["container"] = new Dictionary<string, bool> { [container] = true },
-                ["event"] = new Dictionary<string, bool> { ["exec_die"] = true },
-            },
-        };
         try
         {
-            await engine.CallAsync("list its events", (client, token) => client.System.MonitorEventsAsync(parameters, events, token), ended.Token);
+            // Its last events are remembered and come first, so that none is missed between the question and the answer.
+            await engine.CallAsync(
+                "list its events",
+                async (client, token) =>
+                {
+                    await foreach (var e in client.EventsAsync(container, until: null, ["exec_die"], token))
+                        if (e.Actor?.Attributes?.GetValueOrDefault("execID") == exec) return;
+                },
+                ended.Token);
         }
         catch (Exception) when (ended.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            // Seen, or not to be seen any more.
+            // It is not to be seen any more.
         }
     }
 }

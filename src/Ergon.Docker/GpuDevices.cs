@@ -1,4 +1,4 @@
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker;
 
@@ -8,26 +8,30 @@ namespace Ergon.Docker;
 /// </summary>
 internal static class GpuDevices
 {
-    public static void Add(HostConfig host, IReadOnlyList<Gpu> gpus)
+    public static HostConfig Add(HostConfig host, IReadOnlyList<Gpu> gpus)
     {
+        if (gpus.Count == 0) return host;
         var nvidia = gpus.Where(g => g.Vendor == GpuVendor.Nvidia).ToList();
-        if (nvidia.Count > 0) host.DeviceRequests = [.. NvidiaRequests(nvidia)];
+        if (nvidia.Count > 0) host = host with { DeviceRequests = [.. NvidiaRequests(nvidia)] };
 
         var nodes = gpus.Where(g => g.Vendor != GpuVendor.Nvidia).SelectMany(NodesOf).Distinct().ToList();
-        if (nodes.Count == 0) return;
-        host.Devices = [.. nodes.Select(n => new DeviceMapping { PathOnHost = n, PathInContainer = n, CgroupPermissions = "rw" })];
+        if (nodes.Count == 0) return host;
+        return host with
+        {
+            Devices = [.. nodes.Select(n => new DeviceMapping(n, n, "rw"))],
 
-        // By number: the image need not know the host's groups by name.
-        host.GroupAdd = [.. DeviceGroups()];
+            // By number: the image need not know the host's groups by name.
+            GroupAdd = [.. DeviceGroups()],
+        };
     }
 
     private static IEnumerable<DeviceRequest> NvidiaRequests(List<Gpu> gpus)
     {
-        IList<IList<string>> capabilities = [["gpu"]];
+        IReadOnlyList<IReadOnlyList<string>> capabilities = [["gpu"]];
         var named = gpus.Where(g => g.Device is not null).Select(g => g.Device!).ToList();
-        if (named.Count > 0) yield return new DeviceRequest { Driver = "nvidia", DeviceIDs = named, Capabilities = capabilities };
+        if (named.Count > 0) yield return new DeviceRequest("nvidia", capabilities) { DeviceIds = named };
         var any = gpus.Count - named.Count;
-        if (any > 0) yield return new DeviceRequest { Driver = "nvidia", Count = any, Capabilities = capabilities };
+        if (any > 0) yield return new DeviceRequest("nvidia", capabilities) { Count = any };
     }
 
     private static IEnumerable<string> NodesOf(Gpu gpu)

@@ -1,6 +1,5 @@
 using System.Net;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 using Ergon.Images;
 
 namespace Ergon.Docker;
@@ -19,16 +18,19 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
         var step = $"pulling {reference}";
         report(new PrepareProgress(step));
         var auth = ToAuth(await credentials.FindAsync(reference.Registry, cancellationToken));
-        var progress = new PullProgress(step, report);
+        PullError? error = null;
         var client = engine.Open();
         try
         {
-            var parameters = new ImagesCreateParameters { FromImage = reference.Name, Tag = reference.Version, Platform = platform };
-            await client.Images.CreateImageAsync(parameters, auth, progress, cancellationToken);
+            await foreach (var message in client.PullAsync(reference.Name, reference.Version, platform, auth, cancellationToken))
+            {
+                error ??= message.Error;
+                report(new PrepareProgress(step, message.Id, message.Status, message.Progress?.Current, message.Progress?.Total is > 0 ? message.Progress.Total : null));
+            }
         }
-        catch (DockerApiException e)
+        catch (EngineApiException e)
         {
-            throw Refused(reference, platform, EngineErrors.MessageOf(e), e.StatusCode, e);
+            throw Refused(reference, platform, e.Message, e.Status, e);
         }
         catch (Exception e) when (EngineErrors.IsConnectionLoss(e) && !cancellationToken.IsCancellationRequested)
         {
@@ -36,10 +38,10 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
         }
 
         // A pull that fails after it began does not fail the call: the error is the last message.
-        return progress.Error is { } error ? throw Refused(reference, platform, error, null, null) : true;
+        return error is null ? true : throw Refused(reference, platform, error.Message ?? "an error without words", null, null);
     }
 
-    private static AuthConfig ToAuth(FoundCredential? found) => found is not { } known ? new AuthConfig() : new AuthConfig
+    private static RegistryAuth? ToAuth(FoundCredential? found) => found is not { } known ? null : new RegistryAuth
     {
         Username = known.Credential.Username,
         Password = known.Credential.Password,
@@ -65,17 +67,5 @@ internal sealed class ImagePuller(EngineConnection engine, RegistryCredentialSto
             _ => "the pull failed",
         };
         return new ExecutorException(ErrorCode.ImageUnavailable, $"The image {reference} cannot be had: {why}. (The Engine says: {message})", innerException: inner);
-    }
-
-    /// <summary>Passes progress on at once and in order, and keeps the error that the stream may end with.</summary>
-    private sealed class PullProgress(string step, Action<PrepareProgress> report) : IProgress<JSONMessage>
-    {
-        public string? Error { get; private set; }
-
-        public void Report(JSONMessage value)
-        {
-            if (value.Error is { } error) Error = error.Message ?? "an error without words";
-            else report(new PrepareProgress(step, value.ID, value.Status, value.Progress?.Current, value.Progress?.Total is > 0 ? value.Progress.Total : null));
-        }
     }
 }

@@ -1,7 +1,6 @@
 using System.Formats.Tar;
 using System.Text;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 using Ergon.Images;
 
 namespace Ergon.Docker;
@@ -31,19 +30,17 @@ internal static class ProvisionScripts
         """;
 
     /// <summary>Makes the wrapper the entrypoint of the container, combining the image's entrypoint and command as the Engine would.</summary>
-    public static async Task WrapAsync(CreateContainerParameters parameters, DockerClient client, CancellationToken cancellationToken)
+    public static async Task<ContainerConfig> WrapAsync(ContainerConfig config, EngineClient client, CancellationToken cancellationToken)
     {
-        var image = (await client.Images.InspectImageAsync(parameters.Image, cancellationToken)).Config;
-
-        var command = ImageCommand.Combine(parameters.Entrypoint?.ToList(), parameters.Cmd?.ToList(), image?.Entrypoint?.ToList(), image?.Cmd?.ToList());
+        var image = (await client.InspectImageAsync(config.Image, cancellationToken)).Config;
+        var command = ImageCommand.Combine(config.Entrypoint, config.Cmd, image?.Entrypoint, image?.Cmd);
         if (command.Count == 0) throw EngineErrors.NoCommand();
-        parameters.Entrypoint = [Entrypoint];
-        parameters.Cmd = [.. command];
-        parameters.HostConfig!.Mounts!.Add(new Mount { Type = "volume", Target = Root });
+        var volume = new Mount("volume", Root);
+        return config with { Entrypoint = [Entrypoint], Cmd = command, HostConfig = config.HostConfig with { Mounts = [.. config.HostConfig.Mounts, volume] } };
     }
 
     /// <summary>Puts the scripts into the created container.</summary>
-    public static async Task UploadAsync(IReadOnlyList<ProvisionScript> scripts, DockerClient client, string container, CancellationToken cancellationToken)
+    public static async Task UploadAsync(IReadOnlyList<ProvisionScript> scripts, EngineClient client, string container, CancellationToken cancellationToken)
     {
         using var archive = new MemoryStream();
         await using (var tar = new TarWriter(archive, TarEntryFormat.Pax, leaveOpen: true))
@@ -63,11 +60,11 @@ internal static class ProvisionScripts
         }
 
         archive.Position = 0;
-        await client.Containers.ExtractArchiveToContainerAsync(container, new CopyToContainerParameters { Path = Root }, archive, cancellationToken);
+        await client.UploadAsync(container, Root, archive, cancellationToken);
     }
 
     /// <summary>What to tell when a script failed: its name and its exit code. <see langword="null"/>: none did.</summary>
-    public static async Task<string?> ReadFailureAsync(DockerClient client, string container, CancellationToken cancellationToken)
+    public static async Task<string?> ReadFailureAsync(EngineClient client, string container, CancellationToken cancellationToken)
     {
         if (await ReadStatusAsync(client, container, cancellationToken) is not { } status) return null;
         var words = status.Split(' ', 2);
@@ -78,19 +75,18 @@ internal static class ProvisionScripts
     // Without an interpreter line the kernel would refuse the file, and only a shell would guess.
     private static byte[] WithInterpreter(ReadOnlySpan<byte> script) => script.StartsWith("#!"u8) ? script.ToArray() : [.. "#!/bin/sh\n"u8, .. script];
 
-    private static async Task<string?> ReadStatusAsync(DockerClient client, string container, CancellationToken cancellationToken)
+    private static async Task<string?> ReadStatusAsync(EngineClient client, string container, CancellationToken cancellationToken)
     {
         try
         {
-            var answer = await client.Containers.GetArchiveFromContainerAsync(container, new ContainerPathStatParameters { Path = $"{Root}/{StatusFile}" }, false, cancellationToken);
-            await using var content = answer.Stream!;
+            await using var content = await client.DownloadAsync(container, $"{Root}/{StatusFile}", cancellationToken);
             await using var tar = new TarReader(content);
             if (await tar.GetNextEntryAsync(copyData: false, cancellationToken) is not { EntryType: TarEntryType.RegularFile, DataStream: { } data }) return null;
             var status = new byte[MaxStatus];
             var length = await data.ReadAtLeastAsync(status, status.Length, throwOnEndOfStream: false, cancellationToken);
             return Encoding.UTF8.GetString(status, 0, length);
         }
-        catch (DockerApiException e) when (EngineErrors.IsNotFound(e))
+        catch (EngineApiException e) when (EngineErrors.IsNotFound(e))
         {
             return null;
         }

@@ -9,7 +9,7 @@ public sealed class ResourceTests : DockerTests
     [InlineData(0.1, 100_000_000)]
     [InlineData(0.29, 290_000_000)]
     public void Fractions_of_a_core_become_billionths(double cores, long nanoCpus) =>
-        HostConfigOf(new Resources { Cpu = cores }).NanoCPUs.Should().Be(nanoCpus);
+        HostConfigOf(new Resources { Cpu = cores }).NanoCpus.Should().Be(nanoCpus);
 
     [Fact]
     public async Task The_engine_takes_a_fraction_of_a_core() =>
@@ -40,8 +40,8 @@ public sealed class ResourceTests : DockerTests
     {
         var requests = HostConfigOf(new Resources { Gpus = [new Gpu(), new Gpu { Device = "GPU-1234" }, new Gpu(), new Gpu { Device = "3" }] }).DeviceRequests!;
         requests.Should().HaveCount(2);
-        requests[0].Should().Match<global::Docker.DotNet.Models.DeviceRequest>(r => r.Driver == "nvidia" && r.DeviceIDs!.SequenceEqual(new[] { "GPU-1234", "3" }) && r.Count == 0);
-        requests[1].Should().Match<global::Docker.DotNet.Models.DeviceRequest>(r => r.Driver == "nvidia" && r.Count == 2 && r.DeviceIDs == null);
+        requests[0].Should().Match<Api.DeviceRequest>(r => r.Driver == "nvidia" && r.DeviceIds!.SequenceEqual(new[] { "GPU-1234", "3" }) && r.Count == 0);
+        requests[1].Should().Match<Api.DeviceRequest>(r => r.Driver == "nvidia" && r.Count == 2 && r.DeviceIds == null);
         requests.Should().OnlyContain(r => r.Capabilities!.Single().Single() == "gpu");
     }
 
@@ -101,9 +101,9 @@ public sealed class ResourceTests : DockerTests
 
     private static Gpu Amd(string device) => new() { Vendor = GpuVendor.Amd, Device = device };
 
-    private static global::Docker.DotNet.Models.HostConfig HostConfigOf(Resources resources)
+    private static Api.HostConfig HostConfigOf(Resources resources)
     {
         var spec = Shell("true");
-        return ContainerSpec.Create(Request(spec) with { Resources = resources }, spec, "executor").HostConfig!;
+        return ContainerSpec.Create(Request(spec) with { Resources = resources }, spec, "executor").HostConfig;
     }
 }

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker.Warm;
 
@@ -14,9 +13,9 @@ internal sealed class WarmContainer : IAsyncDisposable
     private readonly EngineConnection _engine;
     private readonly WarmFiles _files;
     private readonly Socket _connection;
-    private MultiplexedStream? _output;
+    private EngineStream? _output;
 
-    private WarmContainer(EngineConnection engine, string id, string imageId, WarmFiles files, Socket connection, MultiplexedStream output) =>
+    private WarmContainer(EngineConnection engine, string id, string imageId, WarmFiles files, Socket connection, EngineStream output) =>
         (_engine, Id, ImageId, _files, _connection, _output) = (engine, id, imageId, files, connection, output);
 
     /// <summary>The Engine's id of it.</summary>
@@ -35,32 +34,32 @@ internal sealed class WarmContainer : IAsyncDisposable
     public static async Task<WarmContainer> MakeAsync(EngineConnection engine, WarmKind kind, string imageId, string root, CancellationToken cancellationToken)
     {
         var files = WarmFiles.Create(root);
-        var parameters = Parameters(kind, imageId, files);
-        MultiplexedStream? output = null;
+        var config = ConfigOf(kind, imageId, files);
+        EngineStream? output = null;
         try
         {
             using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             listener.Bind(new UnixDomainSocketEndPoint(files.SocketPath));
             files.OpenSocket();
             listener.Listen(1);
-            var created = await engine.CallAsync("create a container", (client, token) => client.Containers.CreateContainerAsync(parameters, token), CancellationToken.None);
+            var id = await engine.CallAsync("create a container", (client, token) => client.CreateContainerAsync(config, token), CancellationToken.None);
             cancellationToken.ThrowIfCancellationRequested();
-            output = await engine.AttachAsync(created.ID, cancellationToken);
-            await engine.CallAsync("start the container", (client, token) => client.Containers.StartContainerAsync(created.ID, new ContainerStartParameters(), token), cancellationToken);
+            output = await engine.CallAsync("attach to the container", (client, token) => client.AttachAsync(id, token), cancellationToken);
+            await engine.CallAsync("start the container", (client, token) => client.StartContainerAsync(id, token), cancellationToken);
             var connection = await engine.CallAsync("let the container wait", (_, token) => listener.AcceptAsync(token).AsTask(), cancellationToken);
-            return new WarmContainer(engine, created.ID, imageId, files, connection, output);
+            return new WarmContainer(engine, id, imageId, files, connection, output);
         }
         catch
         {
             output?.Dispose();
-            await RemoveAsync(engine, parameters.Name!, files);
+            await RemoveAsync(engine, config.Name, files);
             throw;
         }
     }
 
     /// <summary>Gives it the name of its job's container.</summary>
     public Task RenameAsync(string name, CancellationToken cancellationToken) => _engine.CallAsync(
-        "rename the container", (client, token) => client.Containers.RenameContainerAsync(Id, new ContainerRenameParameters { NewName = name }, token), cancellationToken);
+        "rename the container", (client, token) => client.RenameContainerAsync(Id, name, token), cancellationToken);
 
     /// <summary>Lets it become a command; returns 0 when that runs, else the error number of why it cannot.</summary>
     /// <exception cref="IOException">It has ended before it was told anything.</exception>
@@ -88,7 +87,7 @@ internal sealed class WarmContainer : IAsyncDisposable
     }
 
     /// <summary>Its output, from its beginning; the caller disposes it.</summary>
-    public MultiplexedStream TakeOutput()
+    public EngineStream TakeOutput()
     {
         var output = _output!;
         _output = null;
@@ -109,17 +108,19 @@ internal sealed class WarmContainer : IAsyncDisposable
         await RemoveAsync(_engine, Id, _files);
     }
 
-    private static CreateContainerParameters Parameters(WarmKind kind, string imageId, WarmFiles files)
+    private static ContainerConfig ConfigOf(WarmKind kind, string imageId, WarmFiles files)
     {
-        var parameters = kind.Describe();
-        parameters.Name = $"ergon-warm-{Path.GetFileName(files.Directory)}";
-        parameters.Image = imageId;
-        parameters.Entrypoint = [WarmFiles.Program];
-        parameters.Cmd = null!;
-        parameters.Env = null!;
-        parameters.Labels = new Dictionary<string, string> { [ContainerSpec.ExecutorLabel] = parameters.Labels![ContainerSpec.ExecutorLabel], [Label] = files.Directory };
-        parameters.HostConfig!.Mounts = [new Mount { Type = "bind", Source = files.Directory, Target = WarmFiles.Target, ReadOnly = true }];
-        return parameters;
+        var config = kind.Describe();
+        return config with
+        {
+            Name = $"ergon-warm-{Path.GetFileName(files.Directory)}",
+            Image = imageId,
+            Entrypoint = [WarmFiles.Program],
+            Cmd = null,
+            Env = null,
+            Labels = new Dictionary<string, string> { [ContainerSpec.ExecutorLabel] = config.Labels[ContainerSpec.ExecutorLabel], [Label] = files.Directory },
+            HostConfig = config.HostConfig with { Mounts = [new Mount("bind", WarmFiles.Target) { Source = files.Directory, ReadOnly = true }] },
+        };
     }
 
     private static async Task RemoveAsync(EngineConnection engine, string container, WarmFiles files)

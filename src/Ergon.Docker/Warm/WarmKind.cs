@@ -1,4 +1,4 @@
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker.Warm;
 
@@ -6,7 +6,7 @@ namespace Ergon.Docker.Warm;
 /// <param name="Key">Equal for equal kinds.</param>
 /// <param name="Image">The image, as requests name it.</param>
 /// <param name="Describe">How one is made for a request of this kind.</param>
-internal sealed record WarmKind(string Key, string Image, Func<CreateContainerParameters> Describe)
+internal sealed record WarmKind(string Key, string Image, Func<ContainerConfig> Describe)
 {
     /// <summary>The kind of container that a request needs; <see langword="null"/>: it needs one that is made for it.</summary>
     public static WarmKind? Of(ExecutionRequest request, DockerSpec spec, string executorId)

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
-using Docker.DotNet;
-using Docker.DotNet.Models;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker.Warm;
 
@@ -37,10 +36,10 @@ internal sealed class WarmPool : IAsyncDisposable
     public string? Problem { get; private set; }
 
     /// <summary>Takes a container that waits, of the image as it is now; <see langword="null"/>: none does.</summary>
-    public async Task<(WarmContainer Container, ImageInspectResponse Image)?> TakeAsync(WarmKind kind, CancellationToken cancellationToken)
+    public async Task<(WarmContainer Container, ImageDescription Image)?> TakeAsync(WarmKind kind, CancellationToken cancellationToken)
     {
         var shelf = Ask(kind);
-        ImageInspectResponse? image = null;
+        ImageDescription? image = null;
         if (_options.Always)
         {
             lock (_lock) shelf.Begin();
@@ -52,7 +51,7 @@ internal sealed class WarmPool : IAsyncDisposable
             try
             {
                 image ??= await InspectAsync(kind, cancellationToken);
-                if (container.IsWaiting && container.ImageId == image.ID)
+                if (container.IsWaiting && container.ImageId == image.Id)
                 {
                     Wake();
                     return (container, image);
@@ -104,8 +103,8 @@ internal sealed class WarmPool : IAsyncDisposable
         lock (_lock) return _shelves.Values.Select(s => s.TryTake()).FirstOrDefault(c => c is not null);
     }
 
-    private Task<ImageInspectResponse> InspectAsync(WarmKind kind, CancellationToken cancellationToken) =>
-        _engine.CallAsync("look at the image", (client, token) => client.Images.InspectImageAsync(kind.Image, token), cancellationToken);
+    private Task<ImageDescription> InspectAsync(WarmKind kind, CancellationToken cancellationToken) =>
+        _engine.CallAsync("look at the image", (client, token) => client.InspectImageAsync(kind.Image, token), cancellationToken);
 
     private async Task TendAsync(CancellationToken cancellationToken)
     {
@@ -185,11 +184,11 @@ internal sealed class WarmPool : IAsyncDisposable
         try
         {
             var image = await InspectAsync(shelf.Kind, cancellationToken);
-            var made = await WarmContainer.MakeAsync(_engine, shelf.Kind, image.ID!, _root.Value, cancellationToken);
+            var made = await WarmContainer.MakeAsync(_engine, shelf.Kind, image.Id, _root.Value, cancellationToken);
             lock (_lock) shelf.Add(made);
             Problem = null;
         }
-        catch (Exception e) when (e is ExecutorException or DockerApiException or IOException or UnauthorizedAccessException or System.Net.Sockets.SocketException)
+        catch (Exception e) when (e is ExecutorException or EngineApiException or IOException or UnauthorizedAccessException or System.Net.Sockets.SocketException)
         {
             Problem = e.Message;
             lock (_lock) shelf.Fail(_time.GetUtcNow());

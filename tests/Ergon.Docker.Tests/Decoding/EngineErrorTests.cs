@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using CsCheck;
-using Docker.DotNet;
+using Ergon.Docker.Api;
 
 namespace Ergon.Docker.Tests.Decoding;
 
@@ -38,5 +38,5 @@ public sealed class EngineErrorTests
         Gen.Select(Gen.OneOf(Gen.String, Gen.OneOf("", "{", "[]", "1", "null", "{\"message\":1}", "{\"message\":null}", "{\"message\":\"\\ud800\"}")), Gen.Enum<HttpStatusCode>())
             .Sample((body, status) => EngineErrors.Translate(Answer(body, status), "do it", "unix:///socket").Message.Length > 0);
 
-    private static DockerApiException Answer(string body, HttpStatusCode status = HttpStatusCode.InternalServerError) => new(status, body);
+    private static EngineApiException Answer(string body, HttpStatusCode status = HttpStatusCode.InternalServerError) => EngineApiException.Of(status, body);
 }

@@ -1,17 +1,14 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
-using Docker.DotNet.Handler.Abstractions;
-using Ergon.Images;
-using Microsoft.Net.Http.Client;
 
-namespace Ergon.Docker;
+namespace Ergon.Docker.Api;
 
 /// <summary>Mutual TLS with an Engine, as <c>DOCKER_TLS_VERIFY</c> and <c>DOCKER_CERT_PATH</c> describe it.</summary>
-internal sealed class TlsAuthentication(X509Certificate2? client, X509Certificate2? authority) : IAuthProvider
+internal sealed class TlsAuthentication(X509Certificate2? client, X509Certificate2? authority)
 {
-    public bool TlsEnabled => true;
+    /// <summary>What the system trusts, and no certificate of ours.</summary>
+    public static TlsAuthentication OfTheSystem { get; } = new(null, null);
 
     /// <summary>The authentication that the options ask for, else the environment, else the Docker context.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/> when the files cannot be read.</exception>
@@ -20,8 +17,8 @@ internal sealed class TlsAuthentication(X509Certificate2? client, X509Certificat
         if (options.ClientCertificate is not null || options.CertificateAuthority is not null)
             return new TlsAuthentication(options.ClientCertificate, options.CertificateAuthority);
         if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable("DOCKER_TLS_VERIFY")))
-            return Load(Environment.GetEnvironmentVariable("DOCKER_CERT_PATH") ?? options.ConfigDirectory ?? ClientDirectory(), "DOCKER_TLS_VERIFY asks for TLS");
-        return options.Endpoint is null && ContextDirectory() is { } context ? Load(context, "The Docker context asks for TLS") : null;
+            return Load(Environment.GetEnvironmentVariable("DOCKER_CERT_PATH") ?? options.ConfigDirectory ?? DockerContext.ClientDirectory(), "DOCKER_TLS_VERIFY asks for TLS");
+        return options.Endpoint is null && DockerContext.FindCertificates() is { } context ? Load(context, "The Docker context asks for TLS") : null;
     }
 
     private static TlsAuthentication Load(string directory, string why)
@@ -41,36 +38,13 @@ internal sealed class TlsAuthentication(X509Certificate2? client, X509Certificat
         }
     }
 
-    // Where the Docker client keeps the certificates of the current context, if that has any and DOCKER_HOST does not overrule it.
-    private static string? ContextDirectory()
+    /// <summary>How to connect to a host.</summary>
+    public SslClientAuthenticationOptions OptionsFor(string host) => new()
     {
-        if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable("DOCKER_HOST"))) return null;
-        if ((Environment.GetEnvironmentVariable("DOCKER_CONTEXT") is { Length: > 0 } named ? named : ClientConfig.CurrentContext(ClientDirectory())) is not { } name) return null;
-        var directory = Path.Combine(ClientDirectory(), "contexts", "tls", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name))), "docker");
-        return File.Exists(Path.Combine(directory, "cert.pem")) ? directory : null;
-    }
-
-    private static string ClientDirectory() => RegistryCredentialStore.DefaultDirectory();
-
-    public HttpMessageHandler ConfigureHandler(HttpMessageHandler handler)
-    {
-        var certificates = client is null ? [] : new X509CertificateCollection { client };
-        switch (handler is DelegatingHandler { InnerHandler: { } inner } ? inner : handler)
-        {
-            case SocketsHttpHandler sockets:
-                sockets.SslOptions.ClientCertificates = certificates;
-                sockets.SslOptions.RemoteCertificateValidationCallback = Validate;
-                break;
-            case ManagedHandler managed:
-                managed.ClientCertificates = certificates;
-                managed.ServerCertificateValidationCallback = Validate;
-                break;
-            default:
-                throw new NotSupportedException($"{handler.GetType().Name} cannot be given certificates.");
-        }
-
-        return handler;
-    }
+        TargetHost = host,
+        ClientCertificates = client is null ? [] : [client],
+        RemoteCertificateValidationCallback = Validate,
+    };
 
     private bool Validate(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
