@@ -98,12 +98,7 @@ internal sealed class EngineStream(Stream stream, IDisposable? owner, bool multi
     // At most a part of a header is left when this is called.
     private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
     {
-        if (_buffer is { } used && _start == _end)
-        {
-            _buffer = null;
-            (_start, _end) = (0, 0);
-            ArrayPool<byte>.Shared.Return(used);
-        }
+        GiveBackIfEmpty();
 
         // Waits without a buffer.
         if (_buffer is null) _ = await stream.ReadAsync(Memory<byte>.Empty, cancellationToken);
@@ -112,6 +107,14 @@ internal sealed class EngineStream(Stream stream, IDisposable? owner, bool multi
         (_start, _end) = (0, _end - _start);
         var read = await stream.ReadAsync(buffer.AsMemory(_end), cancellationToken);
         _end += read;
+        GiveBackIfEmpty();
         return read > 0;
+    }
+
+    private void GiveBackIfEmpty()
+    {
+        if (_start != _end || _buffer is not { } used) return;
+        (_buffer, _start, _end) = (null, 0, 0);
+        ArrayPool<byte>.Shared.Return(used);
     }
 }
