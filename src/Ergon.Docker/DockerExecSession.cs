@@ -68,9 +68,10 @@ internal sealed class DockerExecSession : IExecSession
         {
             await _engine.CallAsync("resize the terminal", (client, token) => client.ResizeExecAsync(_exec, size.Rows, size.Columns, token), cancellationToken);
         }
-        catch (ExecutorException e) when (e.Code == ErrorCode.BackendFailed && _connectionEnded.IsCancellationRequested)
+        catch (ExecutorException e) when (e.Code == ErrorCode.BackendFailed)
         {
-            // It has ended: there is no terminal left to resize.
+            // A command that has ended has no terminal left to resize, whether its output has come to its end or not yet.
+            if (!_connectionEnded.IsCancellationRequested && (await DescribeAsync(cancellationToken)).Running) throw;
         }
     }
 
@@ -138,9 +139,12 @@ internal sealed class DockerExecSession : IExecSession
             ?? throw new ExecutorException(ErrorCode.BackendFailed, "The Docker Engine closed the command's output but does not tell how it ended.", innerException: failure);
     }
 
+    private Task<ExecDescription> DescribeAsync(CancellationToken cancellationToken) =>
+        _engine.CallAsync("inspect the command", (client, token) => client.InspectExecAsync(_exec, token), cancellationToken);
+
     private async Task<int?> InspectAsync()
     {
-        var state = await _engine.CallAsync("inspect the command", (client, token) => client.InspectExecAsync(_exec, token), _closed.Token);
+        var state = await DescribeAsync(_closed.Token);
         if (state is not { Running: false, ExitCode: { } code }) return null;
         return state.Pid == 0 && code == 126 ? ExitCodeOfUnrunnable(code) : code;
     }
@@ -161,7 +165,7 @@ internal sealed class DockerExecSession : IExecSession
     {
         try
         {
-            var state = await _engine.CallAsync("inspect the command", (client, token) => client.InspectExecAsync(_exec, token), CancellationToken.None);
+            var state = await DescribeAsync(CancellationToken.None);
             if (!state.Running || state.Pid <= 0) return;
             var cgroups = await File.ReadAllTextAsync($"/proc/{state.Pid}/cgroup", CancellationToken.None);
             if (!cgroups.Contains(_container, StringComparison.Ordinal)) return;
