@@ -9,5 +9,5 @@ internal static class Executors
     public static IReadOnlyList<string> Names => ExecutorFactory.Names;
 
     /// <exception cref="ExecutorException"><see cref="ErrorCode.NotSupported"/> for a name that it does not know.</exception>
-    public static Executor Create(string name) => ExecutorFactory.Create(name, new DockerOptions { ConnectEarly = true });
+    public static Executor Create(string name) => ExecutorFactory.Create(name, new BackendOptions { Docker = new DockerOptions { ConnectEarly = true } });
 }

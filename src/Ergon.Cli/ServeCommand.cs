@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Ergon.Client;
 using Ergon.Daemon;
+using Ergon.Daemon.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Ergon.Cli;
@@ -43,12 +44,12 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(DaemonSettings settings, bool verbose)
     {
-        using var loggers = LoggerFactory.Create(logging => logging
+        using var loggers = LoggerFactory.Create(logging => DaemonTelemetry.AddLog(logging
             .SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning)
             .AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Error)
             .AddFilter("Grpc", LogLevel.Warning)
-            .AddSimpleConsole(console => console.SingleLine = true));
+            .AddSimpleConsole(console => console.SingleLine = true)));
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Ergon.Client.Wire;
 using Grpc.Core;
@@ -164,8 +165,16 @@ internal sealed class DaemonCalls(RemoteExecutorOptions options) : IDisposable
 
     private ExecutorException Away(RpcException failure) => new(
         ErrorCode.BackendUnavailable,
-        $"The daemon at {options.Address} cannot be reached: {failure.Status.DebugException?.Message ?? failure.Status.Detail} Look whether 'ergon serve' runs there, and whether you may use its socket.",
+        $"The daemon at {options.Address} cannot be reached: {CauseOf(failure)}. Look whether 'ergon serve' runs there, and whether you may use its socket.",
         innerException: failure);
+
+    // What the system said, without the host name that a call over a socket is given; a missing socket is to it an address that cannot be had.
+    private static string CauseOf(RpcException failure) => failure.Status.DebugException?.GetBaseException() switch
+    {
+        SocketException { SocketErrorCode: SocketError.AddressNotAvailable } => "there is no such socket",
+        { } cause => cause.Message.TrimEnd('.'),
+        null => failure.Status.Detail.TrimEnd('.'),
+    };
 
     private ExecutorException Unexpected(RpcException failure) => failure.StatusCode switch
     {

@@ -25,7 +25,7 @@ internal sealed class DaemonDirectory
     public SqliteStoreOptions StoreOptions(DatabaseOptions database) => new()
     {
         Path = Path.Combine(_path, "executions.db"),
-        KeyFile = database.KeyFile,
+        KeyFile = database.KeyFile ?? Path.Combine(_path, "database.key"),
         SetAsideDamaged = database.SetAsideDamaged,
         SurvivePowerLoss = database.SurvivePowerLoss,
         MaxEvents = database.MaxEvents,
@@ -54,7 +54,7 @@ internal sealed class DaemonDirectory
         var shared = LimitsOf(options) with { DataDirectory = _path, Store = store, Admission = admission, DisposeBehavior = options.OnShutdown };
         var names = options.Executors.Count > 0 ? options.Executors : ExecutorFactory.Names;
         return [.. names.Select(name => new ManagedExecutor(
-            ExecutorFactory.Create(name, options.Docker, shared with { ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{Id}-{name}" }, loggerFactory),
+            ExecutorFactory.Create(name, BackendOptions.Of(options), shared with { ExecutorId = options.ExecutorIds.TryGetValue(name, out var given) ? given : $"{Id}-{name}" }, loggerFactory),
             _path, logger, time))];
     }
 

@@ -38,7 +38,7 @@ internal static class ServiceHost
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(identity);
         AddRpc(builder.Services);
-        DaemonTelemetry.Add(builder.Services);
+        DaemonTelemetry.Add(builder);
         builder.Services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, settings, time));
         if (socket is not null) builder.Services.Configure<SocketTransportOptions>(transport => BindTo(transport, socket));
         var application = builder.Build();

@@ -40,7 +40,7 @@ internal static class ContainerStats
         }
     }
 
-    private static ExecutionStats From(StatsSample sample, TimeProvider time)
+    internal static ExecutionStats From(StatsSample sample, TimeProvider time)
     {
         var memory = sample.Memory;
         var networks = sample.Networks?.Values;
@@ -48,7 +48,7 @@ internal static class ContainerStats
         {
             Timestamp = sample.Read == default ? time.GetUtcNow() : sample.Read,
             CpuTime = TimeSpan.FromTicks((long)(sample.Cpu!.Usage!.Total / 100)),
-            MemoryBytes = memory?.Usage is { } usage ? (long)usage - InactiveFile(memory) : null,
+            MemoryBytes = memory?.Usage is { } usage ? InUse((long)usage, memory) : null,
             MemoryLimitBytes = (long?)memory?.Limit,
             Pids = (long?)sample.Pids?.Current,
             NetworkReceivedBytes = networks?.Sum(n => (long)n.Received),
@@ -58,11 +58,13 @@ internal static class ContainerStats
         };
     }
 
-    // As 'docker stats' does: the cache that can be dropped at once is not in use. The two names are those of cgroup v1 and v2.
-    private static long InactiveFile(MemoryStats memory)
+    // As 'docker stats' does: the cache that can be dropped at once is not in use. The two names are those of cgroup v1 and v2. The kernel sums
+    // the cache up less often than the whole, so it may tell of more than there is.
+    private static long InUse(long usage, MemoryStats memory)
     {
-        if (memory.Details is not { } stats) return 0;
-        return stats.TryGetValue("total_inactive_file", out var v1) ? (long)v1 : stats.TryGetValue("inactive_file", out var v2) ? (long)v2 : 0;
+        if (memory.Details is not { } stats) return usage;
+        var cache = stats.TryGetValue("total_inactive_file", out var v1) ? (long)v1 : stats.TryGetValue("inactive_file", out var v2) ? (long)v2 : 0;
+        return cache < usage ? usage - cache : usage;
     }
 
     private static long? Blocks(StatsSample sample, string operation) => sample.Blocks?.Bytes is { Count: > 0 } entries

@@ -15,7 +15,7 @@ public sealed class DockerDriver : IExecutionDriver
     private readonly TimeProvider _time;
     private readonly EngineConnection _engine;
     private readonly ImagePuller _images;
-    private readonly WarmPool? _warm;
+    private readonly WarmContainers? _warm;
     private readonly CancellationTokenSource _disposed = new();
     private readonly Task _connecting = Task.CompletedTask;
 
@@ -26,7 +26,7 @@ public sealed class DockerDriver : IExecutionDriver
         _time = timeProvider ?? TimeProvider.System;
         _engine = new EngineConnection(_options, _time);
         _images = new ImagePuller(_engine, new RegistryCredentialStore(_options.RegistryCredentials, _options.ConfigDirectory));
-        if (_options.WarmContainers is { MaxIdle: > 0 } warm && WarmFiles.CanBeUsed) _warm = new WarmPool(_engine, warm, _time);
+        if (_options.WarmContainers is { MaxIdle: > 0 } warm && WarmFiles.CanBeUsed) _warm = new WarmContainers(_engine, warm, _time);
         if (_options.ConnectEarly) _connecting = Task.Run(() => _engine.TryConnectAsync(_disposed.Token));
     }
 
@@ -79,7 +79,7 @@ public sealed class DockerDriver : IExecutionDriver
         catch
         {
             // Also when the call was cancelled or its answer was lost: the Engine may have made it all the same.
-            await RemoveByNameAsync(config.Name);
+            if (_engine.HasAnswered) await RemoveByNameAsync(config.Name);
             throw;
         }
     }
@@ -131,10 +131,10 @@ public sealed class DockerDriver : IExecutionDriver
         ContainerConfig config, DockerSpec spec, ImageReference image, DriverContext context, CancellationToken cancellationToken)
     {
         if (_warm is null || WarmKind.Of(context.Request, spec, context.ExecutorId) is not { } kind) return null;
-        if (await _warm.TakeAsync(kind, cancellationToken) is not var (container, found)) return null;
+        if (await _warm.TakeAsync(kind, cancellationToken) is not { } container) return null;
         try
         {
-            var command = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, found.Config?.Entrypoint, found.Config?.Cmd);
+            var command = ImageCommand.Combine(spec.Entrypoint, spec.Cmd, container.Image.Config?.Entrypoint, container.Image.Config?.Cmd);
             if (command.Count > 0 && WarmFiles.CanTell(command, config.Env!))
             {
                 await container.RenameAsync(config.Name, cancellationToken);

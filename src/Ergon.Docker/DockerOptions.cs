@@ -26,8 +26,11 @@ public sealed record DockerOptions
     /// </summary>
     public bool ConnectEarly { get; init; }
 
-    /// <summary>How long one call to the Engine may take, apart from pulls, streams and waiting for the job.</summary>
-    public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>
+    /// How long one call to the Engine may take, apart from pulls, streams and waiting for the job. An Engine that is busy with many containers
+    /// may need half a minute to start one more.
+    /// </summary>
+    public TimeSpan CallTimeout { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>How long to try again when the Engine goes away under a running execution.</summary>
     public TimeSpan ReconnectTimeout { get; init; } = TimeSpan.FromSeconds(30);

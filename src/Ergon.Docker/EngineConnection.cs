@@ -42,6 +42,9 @@ internal sealed class EngineConnection : IDisposable
         }
     }
 
+    /// <summary>Whether an Engine has ever answered; before, it has been asked for nothing.</summary>
+    public bool HasAnswered => Volatile.Read(ref _client)?.HasAnswered ?? false;
+
     /// <summary>Connects for those who call later; what fails is tried again by them.</summary>
     public async Task TryConnectAsync(CancellationToken cancellationToken)
     {

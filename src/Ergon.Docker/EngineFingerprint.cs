@@ -7,7 +7,7 @@ namespace Ergon.Docker;
 /// <summary>Tells what an Engine can do.</summary>
 internal static class EngineFingerprint
 {
-    public static ExecutorFingerprint From(EngineInfo info, string address, DockerPolicy policy, WarmPool? warm)
+    public static ExecutorFingerprint From(EngineInfo info, string address, DockerPolicy policy, WarmContainers? warm)
     {
         var problems = new List<FingerprintProblem>();
         if (!info.MemoryLimit) problems.Add(new("The kernel does not enforce memory limits.", "Boot it with cgroup_enable=memory."));
@@ -58,7 +58,7 @@ internal static class EngineFingerprint
         ExactSignals = false,
     };
 
-    private static Dictionary<string, string> Details(EngineInfo info, string address, WarmPool? warm) => new()
+    private static Dictionary<string, string> Details(EngineInfo info, string address, WarmContainers? warm) => new()
     {
         ["endpoint"] = address,
         ["operating_system"] = info.OperatingSystem ?? "",

@@ -9,6 +9,8 @@ namespace Ergon.GuestAgent;
 /// <summary>Does what the host says; docs/guest-protocol.md is its specification.</summary>
 internal sealed class Agent
 {
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
+
     private readonly long _begun;
     private readonly KernelEvents _events;
     private readonly EventLoop _loop;
@@ -87,6 +89,9 @@ internal sealed class Agent
             case FrameType.Configure:
                 HandleConfigure(reader);
                 break;
+            case FrameType.Rehearse:
+                _ = RehearseAsync(reader.UInt32(), GuestConfiguration.Decode(reader.Rest()));
+                break;
             case FrameType.Exec:
                 StartExec(ExecMessage.Decode(payload));
                 break;
@@ -130,7 +135,7 @@ internal sealed class Agent
                 Answer(id, () => _execution?.Kill());
                 break;
             case FrameType.Settle:
-                Answer(id, Settle);
+                Answer(id, SettleOrShowThatTimePasses);
                 break;
             case FrameType.Stats:
                 Answer(id, GuestStatistics);
@@ -172,6 +177,34 @@ internal sealed class Agent
             GuestDisks.Bind(again: _greetings > 1);
             _job = ConfiguredJob.Create(configuration, _events);
         });
+    }
+
+    private async Task RehearseAsync(uint id, GuestConfiguration configuration)
+    {
+        Exception? failure = null;
+        try
+        {
+            if (_job is not null) throw new IOException("The guest has been configured already.");
+            Settle();
+            GuestDisks.Bind(again: _greetings > 1);
+            await Rehearsal.RunAsync(configuration, _events);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or RequestException)
+        {
+            failure = e;
+        }
+
+        Answer(id, () =>
+        {
+            if (failure is not null) throw new IOException(failure.Message, failure);
+        });
+    }
+
+    // Time does not pass in a copy of a machine that was kept at a bad moment, and its job would sleep for ever.
+    private void SettleOrShowThatTimePasses()
+    {
+        if (_settled) GuestClock.LetPass(Moment);
+        else Settle();
     }
 
     // What every job needs, whatever it is.

@@ -89,6 +89,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Name, EntryPoint = "sethostname", SetLastError = true)]
     public static partial int SetHostName(byte* name, nint length);
 
+    [LibraryImport(Name, EntryPoint = "nanosleep", SetLastError = true)]
+    public static partial int Sleep(long* time, long* rest);
+
     [LibraryImport(Name, EntryPoint = "clock_settime", SetLastError = true)]
     public static partial int SetClock(int clock, long* time);
 

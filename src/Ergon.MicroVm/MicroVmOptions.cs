@@ -51,6 +51,9 @@ public abstract record MicroVmOptions
     /// <summary>How long a guest may take until its agent answers.</summary>
     public TimeSpan BootTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Machines that are started before a job asks for one; <see langword="null"/>: each is started for its job.</summary>
+    public WarmMachineOptions? WarmMachines { get; init; }
+
     /// <summary>Whether a request may have a bridge network. It needs root.</summary>
     public bool AllowBridgeNetwork { get; init; } = true;
 

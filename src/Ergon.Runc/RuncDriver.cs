@@ -145,6 +145,7 @@ internal sealed class RuncDriver : IExecutionDriver
         foreach (var executorId in _executorIds.Keys) parts.Cgroups.RemoveExecutor(executorId);
         await parts.Images.DisposeAsync();
         parts.Networks.Dispose();
+        parts.SealedRuntime.Dispose();
         parts.Events.Dispose();
     }
 
@@ -167,6 +168,7 @@ internal sealed class RuncDriver : IExecutionDriver
             Options = _options,
             Images = new ImageStore(store, _logger, _time),
             MountPoints = MountPointsLayer.Make(cache),
+            SealedRuntime = new SealedRuntime(),
             Cgroups = new ContainerCgroups(),
             Networks = new BridgeNetworks(new BridgeNetworkOptions(), _time),
             Events = new KernelEvents(),

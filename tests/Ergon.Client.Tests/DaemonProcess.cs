@@ -15,13 +15,14 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     private static readonly TimeSpan StopTime = TimeSpan.FromMinutes(1);
 
     private readonly string _settings;
+    private readonly IReadOnlyDictionary<string, string>? _environment;
     private readonly StringBuilder _log = new();
     private System.Diagnostics.Process _process;
     private bool _disposed;
 
-    private DaemonProcess(string settings, string socket)
+    private DaemonProcess(string settings, string socket, IReadOnlyDictionary<string, string>? environment)
     {
-        _settings = settings;
+        (_settings, _environment) = (settings, environment);
         Socket = socket;
         _process = Start();
     }
@@ -51,12 +52,13 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>Starts one; it takes calls a little later.</summary>
     /// <param name="directory">A directory for its socket and its settings.</param>
     /// <param name="file">Its settings, without the socket.</param>
-    public static DaemonProcess Start(string directory, DaemonFile file)
+    /// <param name="environment">Variables that it has beside ours.</param>
+    public static DaemonProcess Start(string directory, DaemonFile file, IReadOnlyDictionary<string, string>? environment = null)
     {
         var socket = Path.Combine(directory, "ergon.sock");
         var settings = Path.Combine(directory, "daemon.json");
         File.WriteAllBytes(settings, (file with { Socket = socket }).Serialize());
-        return new DaemonProcess(settings, socket);
+        return new DaemonProcess(settings, socket, environment);
     }
 
     /// <summary>Kills it as the kernel would, without a word.</summary>
@@ -99,6 +101,7 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     private System.Diagnostics.Process Start()
     {
         var info = new ProcessStartInfo(Program, ["serve", "--config", _settings]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in _environment ?? new Dictionary<string, string>()) info.Environment[name] = value;
         var process = System.Diagnostics.Process.Start(info)!;
         process.OutputDataReceived += (_, line) => Note(line.Data);
         process.ErrorDataReceived += (_, line) => Note(line.Data);

@@ -5,7 +5,7 @@ namespace Ergon.Conformance;
 /// <summary>What the tests of every area share. Each test has a deadline, and removes the executions that it started.</summary>
 public abstract class ConformanceTests(ConformanceFixture fixture) : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
     private readonly CancellationTokenSource _deadline = CreateDeadline();
     private readonly ConcurrentQueue<(IExecutor Executor, ExecutionId Id)> _started = new();

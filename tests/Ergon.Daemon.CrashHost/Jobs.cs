@@ -9,6 +9,9 @@ internal sealed class Jobs(IExecutor executor, Func<string, string, ExecutionReq
     /// <summary>Writes numbered lines to both streams, and ends with 7.</summary>
     public const string Counting = "i=0; while [ $i -lt 20 ]; do echo out $i; echo err $i >&2; i=$((i+1)); sleep 0.02; done; exit 7";
 
+    // It must not be over before it is paused, on a machine with much to do either.
+    private const string CountingLater = "sleep 2; " + Counting;
+
     /// <summary>Goes on until it is stopped.</summary>
     public const string Stoppable = "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done";
 
@@ -18,7 +21,7 @@ internal sealed class Jobs(IExecutor executor, Func<string, string, ExecutionReq
     /// <param name="failing">The one whose start fails, for want of its image.</param>
     public async Task CycleAsync(ExecutionRequest? failing = null)
     {
-        var (counting, stoppable, ended) = (request("counting", Counting), request("stoppable", Stoppable), request("ended", Counting));
+        var (counting, stoppable, ended) = (request("counting", CountingLater), request("stoppable", Stoppable), request("ended", Counting));
         await StartAsync(counting);
         await executor.PauseAsync(counting.ExecutionId);
         tell("paused counting");

@@ -12,9 +12,11 @@ public sealed class NetworkTests : DockerTests
     {
         var executor = NewExecutor();
 
-        // Nobody listens on the UDP port: its kernel counts what comes all the same.
+        // The Engine accepts connections that nobody listens for yet. Nobody does on the UDP port: its kernel counts what comes all the same.
         const string script = """
-            nc -l -p 80 -e echo tcp80 & nc -l -p 81 -e echo tcp81 & echo ready
+            nc -l -p 80 -e echo tcp80 & nc -l -p 81 -e echo tcp81 &
+            until [ $(cat /proc/net/tcp* | grep -c ' 0A ') = 2 ]; do sleep 0.1; done
+            echo ready
             while set -- $(grep '^Udp: [0-9]' /proc/net/snmp); [ $3 = 0 ]; do sleep 0.1; done
             echo 'udp came'; wait
             """;

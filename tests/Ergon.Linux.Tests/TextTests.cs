@@ -55,6 +55,15 @@ public sealed class TextTests
         CgroupText.ProcessIds("1\n22\n\nx\n").Should().Equal(1, 22);
     }
 
+    [Theory]
+    [InlineData("1000\n", "anon 1\ninactive_file 400\n", 600L)]
+    [InlineData("1000\n", "inactive_file 2000\n", 1000L)]
+    [InlineData("1000\n", "inactive_file 1000\n", 1000L)]
+    [InlineData("1000\n", null, 1000L)]
+    [InlineData(null, "inactive_file 400\n", null)]
+    public void Memory_in_use_is_without_the_cache_and_never_less_than_nothing(string? usage, string? stat, long? inUse) =>
+        CgroupText.MemoryInUse(usage, stat, "inactive_file").Should().Be(inUse);
+
     [Fact]
     public void A_process_name_may_contain_anything()
     {

@@ -10,8 +10,8 @@ return args switch
     ["serve", var address, var port, var name] => await Conversation.ServeAsync(address, Number(port), name),
     ["ask", var protocol, var address, var port, var sourceAddress, var sourcePort] =>
         await Conversation.AskAsync(protocol, address, Number(port), sourceAddress, Number(sourcePort)),
-    ["execute", var kernel, var cache, var images, var executorId, var dataDirectory, .. var requests] =>
-        await ExecutorCommand.RunAsync(kernel, cache, images, executorId, dataDirectory, requests),
+    ["execute" or "execute-warm", var kernel, var cache, var images, var executorId, var dataDirectory, .. var requests] =>
+        await ExecutorCommand.RunAsync(args[0] == "execute-warm", kernel, cache, images, executorId, dataDirectory, requests),
     _ => 64,
 };
 

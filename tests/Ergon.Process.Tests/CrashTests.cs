@@ -7,12 +7,11 @@ namespace Ergon.Process.Tests;
 public sealed class CrashTests : ProcessTests
 {
     private readonly string _id = $"crash-{Guid.NewGuid():n}";
-    private readonly string _data = Directory.CreateTempSubdirectory("crash-tests-").FullName;
     private readonly Random _random = new();
 
     public CrashTests() => SkipWithoutRoot();
 
-    private ExecutorOptions NextOptions => new() { ExecutorId = _id, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach };
+    private ExecutorOptions NextOptions => new() { ExecutorId = _id, DataDirectory = Scratch, DisposeBehavior = DisposeBehavior.Detach };
 
     [Fact]
     public async Task A_job_that_writes_all_the_time_loses_and_repeats_no_line_however_often_its_executor_is_killed()
@@ -52,7 +51,7 @@ public sealed class CrashTests : ProcessTests
         {
             var requests = Enumerable.Range(0, 60).Select(i => Script($"echo out {i}; echo err {i} >&2; exit {i % 3}")).ToList();
             var started = 0;
-            using (var host = await TestHost.StartAsync(_id, _data, requests, "started", Token))
+            using (var host = await TestHost.StartAsync(_id, Scratch, requests, "started", Token))
             {
                 while (started < 1 + (round * 10))
                 {
@@ -224,7 +223,7 @@ public sealed class CrashTests : ProcessTests
 
         await Executor.StartAsync(other, Token);
         HostView.ProcessesOf(_id, request.ExecutionId).Should().NotBeEmpty();
-        Directory.Delete(_data, recursive: true);
+        Directory.Delete(Scratch, recursive: true);
         await using var next = ProcessExecutor.Create(executorOptions: NextOptions);
         await next.CleanupAsync(Token);
         HostView.Leftovers([_id]).Should().BeEmpty();
@@ -243,7 +242,7 @@ public sealed class CrashTests : ProcessTests
         public void Open() => File.WriteAllText(Path.Combine(Directory, "go"), "");
     }
 
-    private Task<TestHost> StartAsync(string what, params ExecutionRequest[] requests) => TestHost.StartAsync(_id, _data, requests, what, Token);
+    private Task<TestHost> StartAsync(string what, params ExecutionRequest[] requests) => TestHost.StartAsync(_id, Scratch, requests, what, Token);
 
     private async Task<Executor> RecoverAsync()
     {

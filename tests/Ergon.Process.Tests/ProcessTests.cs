@@ -13,6 +13,9 @@ public abstract class ProcessTests : IAsyncLifetime
 
     private protected Executor Executor { get; private set; } = null!;
 
+    /// <summary>A directory that goes with the test.</summary>
+    private protected string Scratch => Path.Combine(_data, "scratch");
+
     private protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <summary>The settings of the driver.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Ergon.Conformance;
+using Ergon.Linux;
 using Ergon.Runc.Tests.Conformance;
 
 namespace Ergon.Runc.Tests;
@@ -94,12 +95,37 @@ public sealed class CrashTests(RuncFixture fixture) : RuncTests(fixture)
         }
     }
 
-    private async Task<System.Diagnostics.Process> HostAsync(IReadOnlyList<ExecutionRequest> requests)
+    // As a service is that a system manager has started.
+    [Fact]
+    public async Task An_executor_in_a_cgroup_of_its_own_leaves_none_of_its_containers_elsewhere()
+    {
+        var hierarchies = CgroupHierarchies.ReadOwn();
+        Assert.SkipWhen(hierarchies.V1.Count == 0 || hierarchies.V2 is null, "There is one hierarchy of cgroups here, in which nobody can be elsewhere.");
+        var own = Path.Combine(hierarchies.V2!, $"{ExecutorId}-own");
+        var request = Request("sleep 1000");
+        using (var host = await HostAsync([request], own))
+        {
+            await SaysAsync(host, "started");
+            await KillAsync(host);
+        }
+
+        await Executor.RecoverAsync(Token);
+        await Executor.PauseAsync(request.ExecutionId, Token);
+        await Executor.CancelAsync(request.ExecutionId, Token);
+        (await Executor.WaitAsync(request.ExecutionId, Token)).Reason.Should().Be(TerminationReason.Cancelled);
+        HostView.CgroupsOf(ExecutorId, request.ExecutionId).Should().BeEmpty();
+        Directory.Delete(own);
+    }
+
+    private async Task<System.Diagnostics.Process> HostAsync(IReadOnlyList<ExecutionRequest> requests, string? cgroup = null)
     {
         var files = requests.Select((_, i) => Path.Combine(Scratch, $"{i}.json")).ToList();
         for (var i = 0; i < files.Count; i++) await File.WriteAllBytesAsync(files[i], ErgonJson.SerializeRequest(requests[i]), Token);
         string[] arguments = [Path.Combine(AppContext.BaseDirectory, "Ergon.Runc.TestProgram.dll"), ExecutorId, ExecutorOptions.DataDirectory!, Options.CacheDirectory!, Fixture.Root, .. files];
-        return System.Diagnostics.Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+        (string program, arguments) = cgroup is null
+            ? ("dotnet", arguments)
+            : ("sh", ["-c", "mkdir $0 && echo $$ >$0/cgroup.procs && exec dotnet \"$@\"", cgroup, .. arguments]);
+        return System.Diagnostics.Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
     }
 
     private static async Task SaysAsync(System.Diagnostics.Process host, string line) => (await host.StandardOutput.ReadLineAsync(Token)).Should().Be(line);

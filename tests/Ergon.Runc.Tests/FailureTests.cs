@@ -61,6 +61,17 @@ public sealed class FailureTests(RuncFixture fixture) : RuncTests(fixture)
     }
 
     [Fact]
+    public async Task More_starts_than_run_at_one_time_each_give_their_turn_to_the_next()
+    {
+        var many = (4 * Environment.ProcessorCount) + 4;
+        WriteStub("exit 3");
+        await Task.WhenAll(Enumerable.Range(0, many).Select(_ => Assert.ThrowsAsync<ExecutorException>(() => Executor.StartAsync(Request("true"), Token))));
+        WriteStub("exec runc \"$@\"");
+
+        (await Executor.RunAsync(Request("exit 5"), Token)).ExitCode.Should().Be(5);
+    }
+
+    [Fact]
     public async Task A_keeper_that_is_killed_while_the_runtime_is_at_it_ends_the_start()
     {
         WriteStub("touch $began; sleep 1000");

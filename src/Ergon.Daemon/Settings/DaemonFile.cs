@@ -42,6 +42,12 @@ public sealed record DaemonFile
     /// <summary>As <see cref="DaemonOptions.Docker"/>.</summary>
     public DockerFile? Docker { get; init; }
 
+    /// <summary>As <see cref="DaemonOptions.Qemu"/>.</summary>
+    public QemuSettings? Qemu { get; init; }
+
+    /// <summary>As <see cref="DaemonOptions.Firecracker"/>.</summary>
+    public FirecrackerSettings? Firecracker { get; init; }
+
     /// <summary>As <see cref="DaemonOptions.Admission"/>.</summary>
     public AdmissionFile? Admission { get; init; }
 
@@ -65,6 +71,8 @@ public sealed record DaemonFile
         Output = options.MaxLogLimits is { } most ? OutputFile.Of(most) : null,
         Database = DatabaseFile.Of(options.Database),
         Docker = DockerFile.Of(options.Docker),
+        Qemu = options.Qemu,
+        Firecracker = options.Firecracker,
         Admission = options.Admission is { } admission ? AdmissionFile.Of(admission) : null,
         Policy = options.Policy,
         Network = options.Network,
@@ -90,6 +98,8 @@ public sealed record DaemonFile
         MaxLogLimits = Output?.ToLimits() ?? defaults.MaxLogLimits,
         Database = Database?.ApplyTo(defaults.Database) ?? defaults.Database,
         Docker = Docker?.ApplyTo(defaults.Docker) ?? defaults.Docker,
+        Qemu = Qemu ?? defaults.Qemu,
+        Firecracker = Firecracker ?? defaults.Firecracker,
         Admission = Admission?.ToOptions() ?? defaults.Admission,
         Policy = Policy ?? defaults.Policy,
         Network = Network ?? defaults.Network,

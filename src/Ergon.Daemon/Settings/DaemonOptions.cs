@@ -47,6 +47,12 @@ public sealed record DaemonOptions
     /// <summary>How the Docker Engine is reached, and which containers wait there; what requests may loosen is said by <see cref="Policy"/>.</summary>
     public DockerOptions Docker { get; init; } = new();
 
+    /// <summary>How the executor <c>qemu</c> makes its guests; <see langword="null"/>: by its defaults.</summary>
+    public QemuSettings? Qemu { get; init; }
+
+    /// <summary>How the executor <c>firecracker</c> makes its guests; <see langword="null"/>: by its defaults.</summary>
+    public FirecrackerSettings? Firecracker { get; init; }
+
     /// <summary>What executions may take, together and each; who does not find room waits. <see langword="null"/>: without limits.</summary>
     public AdmissionOptions? Admission { get; init; }
 
@@ -66,7 +72,10 @@ public sealed record DaemonOptions
 /// <summary>The database of a daemon.</summary>
 public sealed record DatabaseOptions
 {
-    /// <summary>As <see cref="Storage.SqliteStoreOptions.KeyFile"/>.</summary>
+    /// <summary>
+    /// The file of the key with which requests are encrypted; made if the database is new. <see langword="null"/>: <c>database.key</c> in the
+    /// data directory, so that a copy of the database alone tells no secret; elsewhere, a copy of the directory does not either.
+    /// </summary>
     public string? KeyFile { get; init; }
 
     /// <summary>As <see cref="Storage.SqliteStoreOptions.SetAsideDamaged"/>.</summary>

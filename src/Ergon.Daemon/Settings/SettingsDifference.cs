@@ -6,7 +6,7 @@ namespace Ergon.Daemon.Settings;
 /// <summary>Which settings differ, by their names.</summary>
 internal static class SettingsDifference
 {
-    private static readonly string[] Fixed = ["socket", "data", "executors", "executor_ids", "on_shutdown", "database", "docker", "network.address"];
+    private static readonly string[] Fixed = ["socket", "data", "executors", "executor_ids", "on_shutdown", "database", "docker", "qemu", "firecracker", "network.address"];
 
     public static SettingsChange Between(ActiveSettings old, ActiveSettings next)
     {

@@ -24,6 +24,8 @@ internal static class SettingsRules
         AtLeast("database.max_events", options.Database.MaxEvents, 1, problems);
         AtLeast("docker.warm_containers.max_idle", options.Docker.WarmContainers?.MaxIdle, 1, problems);
         if (options.Docker.Endpoint is { IsAbsoluteUri: false }) problems.Invalid("docker.host", $"is '{options.Docker.Endpoint}'; give unix:///path or tcp://host:port.");
+        options.Qemu?.Check("qemu", problems);
+        options.Firecracker?.Check("firecracker", problems);
         CheckAdmission(options.Admission, problems);
         CheckPolicy(options.Policy, problems);
     }
@@ -70,7 +72,8 @@ internal static class SettingsRules
         AtLeast($"{path}.gpus", limits.Gpus, 0, problems);
     }
 
-    private static void AtLeast(string path, long? value, long least, RequestProblems problems)
+    /// <summary>Adds that a number is too small.</summary>
+    public static void AtLeast(string path, long? value, long least, RequestProblems problems)
     {
         if (value < least) problems.Invalid(path, string.Create(CultureInfo.InvariantCulture, $"is {value}; give at least {least}."));
     }

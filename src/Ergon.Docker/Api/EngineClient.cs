@@ -41,6 +41,9 @@ internal sealed partial class EngineClient : IDisposable
     /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendUnavailable"/> when it cannot be used.</exception>
     public async Task ConnectAsync(CancellationToken cancellationToken) => await VersionAsync(cancellationToken);
 
+    /// <summary>Whether an Engine has ever answered; before, nothing but the question has been sent.</summary>
+    public bool HasAnswered => Volatile.Read(ref _version) is not null;
+
     /// <summary>Asks whether the Engine is there.</summary>
     public async Task PingAsync(CancellationToken cancellationToken) => (await SendAsync(HttpMethod.Get, "/_ping", null, cancellationToken)).Dispose();
 

@@ -23,10 +23,14 @@ internal sealed class EngineStream(Stream stream, IDisposable? owner, bool multi
     private const int BufferSize = 64 * 1024;
     private const byte Stderr = 2;
 
-    // Rented only while there is something in it: most jobs are silent most of the time.
+    // Whoever fills as much of it at once will fill it again.
+    private const int ManyBytes = BufferSize / 4;
+
+    // Rented only while there is something in it, or about to be: most jobs are silent most of the time.
     private byte[]? _buffer;
     private int _start;
     private int _end;
+    private int _lastRead;
     private OutputStream _output = OutputStream.Stdout;
     private uint _rest;
 
@@ -105,15 +109,15 @@ internal sealed class EngineStream(Stream stream, IDisposable? owner, bool multi
         var buffer = _buffer ??= ArrayPool<byte>.Shared.Rent(BufferSize);
         if (_start > 0) buffer.AsSpan(_start.._end).CopyTo(buffer);
         (_start, _end) = (0, _end - _start);
-        var read = await stream.ReadAsync(buffer.AsMemory(_end), cancellationToken);
-        _end += read;
+        _lastRead = await stream.ReadAsync(buffer.AsMemory(_end), cancellationToken);
+        _end += _lastRead;
         GiveBackIfEmpty();
-        return read > 0;
+        return _lastRead > 0;
     }
 
     private void GiveBackIfEmpty()
     {
-        if (_start != _end || _buffer is not { } used) return;
+        if (_start != _end || _lastRead >= ManyBytes || _buffer is not { } used) return;
         (_buffer, _start, _end) = (null, 0, 0);
         ArrayPool<byte>.Shared.Return(used);
     }

@@ -15,14 +15,14 @@ internal sealed class WarmContainer : IAsyncDisposable
     private readonly Socket _connection;
     private EngineStream? _output;
 
-    private WarmContainer(EngineConnection engine, string id, string imageId, WarmFiles files, Socket connection, EngineStream output) =>
-        (_engine, Id, ImageId, _files, _connection, _output) = (engine, id, imageId, files, connection, output);
+    private WarmContainer(EngineConnection engine, string id, ImageDescription image, WarmFiles files, Socket connection, EngineStream output) =>
+        (_engine, Id, Image, _files, _connection, _output) = (engine, id, image, files, connection, output);
 
     /// <summary>The Engine's id of it.</summary>
     public string Id { get; }
 
     /// <summary>The image that it was made of.</summary>
-    public string ImageId { get; }
+    public ImageDescription Image { get; }
 
     /// <summary>The directory of its files.</summary>
     public string Directory => _files.Directory;
@@ -31,10 +31,10 @@ internal sealed class WarmContainer : IAsyncDisposable
     public bool IsWaiting => !_connection.Poll(0, SelectMode.SelectRead);
 
     /// <summary>Makes and starts one, and returns when it waits.</summary>
-    public static async Task<WarmContainer> MakeAsync(EngineConnection engine, WarmKind kind, string imageId, string root, CancellationToken cancellationToken)
+    public static async Task<WarmContainer> MakeAsync(EngineConnection engine, WarmKind kind, ImageDescription image, string root, CancellationToken cancellationToken)
     {
         var files = WarmFiles.Create(root);
-        var config = ConfigOf(kind, imageId, files);
+        var config = ConfigOf(kind, image.Id, files);
         EngineStream? output = null;
         try
         {
@@ -47,7 +47,7 @@ internal sealed class WarmContainer : IAsyncDisposable
             output = await engine.CallAsync("attach to the container", (client, token) => client.AttachAsync(id, token), cancellationToken);
             await engine.CallAsync("start the container", (client, token) => client.StartContainerAsync(id, token), cancellationToken);
             var connection = await engine.CallAsync("let the container wait", (_, token) => listener.AcceptAsync(token).AsTask(), cancellationToken);
-            return new WarmContainer(engine, id, imageId, files, connection, output);
+            return new WarmContainer(engine, id, image, files, connection, output);
         }
         catch
         {

@@ -22,4 +22,9 @@ internal sealed record WarmKind(string Key, string Image, Func<ContainerConfig> 
         ];
         return new WarmKind(string.Join('\0', parts), spec.Image, () => ContainerSpec.Create(request, spec, executorId));
     }
+
+    /// <summary>Whether one can stand in for the other.</summary>
+    public bool Equals(WarmKind? other) => other is not null && Key == other.Key;
+
+    public override int GetHashCode() => string.GetHashCode(Key, StringComparison.Ordinal);
 }

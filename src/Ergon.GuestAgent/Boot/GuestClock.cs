@@ -40,6 +40,14 @@ internal static unsafe class GuestClock
         Libc.Check(Libc.Ioctl(Descriptors.Number(device), ReseedGenerator, null), "reseed the random generator");
     }
 
+    /// <summary>Returns when some time has passed, by the kernel's timers.</summary>
+    public static void LetPass(TimeSpan span)
+    {
+        var time = stackalloc long[2];
+        (time[0], time[1]) = (0, span.Ticks * TimeSpan.NanosecondsPerTick);
+        _ = Libc.Sleep(time, null);
+    }
+
     private static long Read(int clock)
     {
         var time = stackalloc long[2];

@@ -26,6 +26,12 @@ internal static class GuestDisks
         }
     }
 
+    /// <summary>Lets go of the disks, which may then be others.</summary>
+    public static void Unbind()
+    {
+        foreach (var device in BlockDevices().Where(d => Directory.Exists(d + "/driver"))) File.WriteAllText(Driver + "/unbind", Path.GetFileName(device));
+    }
+
     /// <summary>The device file of a disk.</summary>
     public static string Find(GuestDisk disk)
     {

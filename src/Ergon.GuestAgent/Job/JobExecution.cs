@@ -21,6 +21,7 @@ internal sealed class JobExecution : IFrameSource
     private bool _killRequested;
     private ExitedMessage? _exit;
     private bool _exitSent;
+    private Task _running = Task.CompletedTask;
 
     public JobExecution(ConfiguredJob job, KernelEvents events, FrameSender sender)
     {
@@ -38,7 +39,15 @@ internal sealed class JobExecution : IFrameSource
         var (stdout, stderr) = _output.Open();
         var first = StartCommand(0, stdout, stderr);
         _sender.Add(this);
-        _ = RunAsync(first, stdout, stderr);
+        _running = RunAsync(first, stdout, stderr);
+    }
+
+    /// <summary>Returns when all its processes have ended and what they wrote was read, and forgets it.</summary>
+    public async Task FinishAsync()
+    {
+        await _running;
+        await _output.Drained;
+        _output.Dispose();
     }
 
     public void Signal(int number) => _leader?.Signal(number);

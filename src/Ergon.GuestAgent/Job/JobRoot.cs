@@ -60,6 +60,12 @@ internal sealed class JobRoot
     public IEnumerable<(string Name, IReadOnlyList<string> Arguments)> ScriptCommands() => _configuration.Scripts.Select(
         s => (s.Name, (IReadOnlyList<string>)(s.Content.Span.StartsWith("#!"u8) ? [$"{ScriptsTarget}/{s.Name}"] : ["/bin/sh", $"{ScriptsTarget}/{s.Name}"])));
 
+    /// <summary>Takes away what the job had, inputs apart, when nothing of it runs any more.</summary>
+    public static void Unmount()
+    {
+        foreach (var target in (string[])[Root, Writable, Lower]) Libc.Check(Libc.Unmount(target, 0), $"unmount {target}");
+    }
+
     private static UserIdentity UserIdentityOfRoot { get; } = new(0, 0, []);
 
     private void MountWritable()

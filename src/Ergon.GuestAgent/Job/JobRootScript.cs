@@ -19,11 +19,6 @@ internal sealed class JobRootScript(LaunchScript script)
 
     private static readonly (string Name, int Major, int Minor)[] Devices =
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
-    private static readonly string[] MaskedFiles =
-        ["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats"];
-    private static readonly string[] MaskedDirectories =
-        ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/kernel/security"];
-    private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
     public void Write(IReadOnlyList<JobMount> mounts, string workingDirectory, bool readOnly)
     {
@@ -42,7 +37,7 @@ internal sealed class JobRootScript(LaunchScript script)
 
         MakeDirectories(workingDirectory);
         if (readOnly) script.Mount(null, "/", null, MountFlags.Remount | MountFlags.Bind | MountFlags.ReadOnly | MountFlags.NoDevices);
-        MaskPaths();
+        script.ProtectPaths();
         script.BecomeUser(FirstUser);
         script.Stay();
     }
@@ -82,17 +77,5 @@ internal sealed class JobRootScript(LaunchScript script)
     {
         for (var end = path.IndexOf('/', 1); end > 0; end = path.IndexOf('/', end + 1)) script.MakeDirectory(path[..end], DirectoryMode);
         if (path.Length > 1) script.MakeDirectory(path, DirectoryMode);
-    }
-
-    private void MaskPaths()
-    {
-        foreach (var file in MaskedFiles) script.Mount("/dev/null", file, null, MountFlags.Bind, tolerated: Errno.NoEntry);
-        foreach (var directory in MaskedDirectories)
-            script.Mount("ergon-masked", directory, "tmpfs", Unchangeable, "mode=0555,size=4k", Errno.NoEntry, Errno.NotADirectory);
-        foreach (var path in ReadOnlyPaths)
-        {
-            script.Mount(path, path, null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
-            script.Mount(null, path, null, MountFlags.Remount | MountFlags.Bind | Unchangeable | MountFlags.NoExecute, null, Errno.NoEntry, Errno.Invalid);
-        }
     }
 }

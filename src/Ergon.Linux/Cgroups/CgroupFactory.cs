@@ -43,7 +43,8 @@ internal sealed class CgroupFactory
             .ToDictionary(c => c, c => hierarchies.V1[c]);
         if (v1.Count > 0)
         {
-            var freezer = hierarchies.V2 is { } own && CanMakeIn(own, family) ? own : null;
+            // Container runtimes make one at the top of this hierarchy, wherever they are in it themselves: what they leave there is removed with it.
+            var freezer = (everywhere ? hierarchies.V2Root : hierarchies.V2) is { } place && CanMakeIn(place, family) ? place : null;
             return new(family, v1, freezer, new(Has("memory"), Has("cpu"), Has("pids"), Has("cpuacct"), freezer is not null));
 
             bool Has(string controller) => v1.ContainsKey(controller);

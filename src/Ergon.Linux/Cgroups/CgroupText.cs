@@ -18,6 +18,13 @@ internal static class CgroupText
         return null;
     }
 
+    /// <summary>
+    /// What is in use of the memory, without the cache that can be dropped at once, as 'docker stats' counts. The kernel sums the cache up less
+    /// often than the whole, so it may tell of more than there is at the moment: then the whole is.
+    /// </summary>
+    public static long? MemoryInUse(string? usage, string? stat, string inactiveFile) =>
+        Number(usage) is not { } all ? null : Keyed(stat, inactiveFile) is { } cache && cache < all ? all - cache : all;
+
     /// <summary>The sum, over all devices, of a field of v2's <c>io.stat</c>: <c>8:0 rbytes=1 wbytes=2 ...</c>.</summary>
     public static long? SumOfIoStat(string? text, string field)
     {
@@ -61,7 +68,7 @@ internal static class CgroupText
     {
         try
         {
-            return File.Exists(path) ? File.ReadAllText(path) : null;
+            return File.Exists(path) ? KernelFile.ReadText(path) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -62,7 +62,7 @@ internal sealed class CgroupV1(IReadOnlyDictionary<string, string> directories, 
         return new CgroupUsage
         {
             CpuTime = CgroupText.Number(Read("cpuacct", "cpuacct.usage")) is { } nanoseconds ? TimeSpan.FromTicks(nanoseconds / 100) : null,
-            MemoryBytes = CgroupText.Number(Read("memory", "memory.usage_in_bytes")) - (CgroupText.Keyed(Read("memory", "memory.stat"), "total_inactive_file") ?? 0),
+            MemoryBytes = CgroupText.MemoryInUse(Read("memory", "memory.usage_in_bytes"), Read("memory", "memory.stat"), "total_inactive_file"),
             Pids = CgroupText.Number(Read("pids", "pids.current")),
             DiskReadBytes = CgroupText.SumOfBlkio(io, "Read"),
             DiskWrittenBytes = CgroupText.SumOfBlkio(io, "Write"),

@@ -72,7 +72,7 @@ internal sealed class CgroupV2(string directory) : Cgroup
         return new CgroupUsage
         {
             CpuTime = CgroupText.Keyed(Read("cpu.stat"), "usage_usec") is { } microseconds ? TimeSpan.FromMicroseconds(microseconds) : null,
-            MemoryBytes = CgroupText.Number(Read("memory.current")) - (CgroupText.Keyed(Read("memory.stat"), "inactive_file") ?? 0),
+            MemoryBytes = CgroupText.MemoryInUse(Read("memory.current"), Read("memory.stat"), "inactive_file"),
             Pids = CgroupText.Number(Read("pids.current")),
             DiskReadBytes = CgroupText.SumOfIoStat(io, "rbytes"),
             DiskWrittenBytes = CgroupText.SumOfIoStat(io, "wbytes"),

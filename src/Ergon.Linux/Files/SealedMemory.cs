@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -11,6 +12,18 @@ internal static unsafe class SealedMemory
     private const nint Executable = 0x10; // since 6.3; before that every one is
     private const int AddSeals = 1033;
     private const nint SealShrinkGrowWriteAndSeals = 0xF;
+
+    /// <summary>Makes one of a resource of an assembly.</summary>
+    /// <param name="name">What it is called in <c>/proc</c>.</param>
+    /// <param name="assembly">The assembly.</param>
+    /// <param name="resource">The resource's name.</param>
+    public static SafeFileHandle Create(string name, Assembly assembly, string resource)
+    {
+        using var stream = assembly.GetManifestResourceStream(resource)!;
+        var content = new byte[stream.Length];
+        stream.ReadExactly(content);
+        return Create(name, content);
+    }
 
     /// <summary>Makes one; its descriptor has a number that no spawned program gets.</summary>
     /// <param name="name">What it is called in <c>/proc</c>.</param>

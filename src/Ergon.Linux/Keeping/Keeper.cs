@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Linux;
@@ -14,9 +15,14 @@ internal sealed class Keeper : IDisposable
     /// </summary>
     public const uint User = 65533;
 
-    // All that a keeper has to do.
+    /// <summary>All that a keeper has to do: wait for the end of its input.</summary>
     public static readonly string[] WaitCommand = ["cat"];
+
+    /// <summary>The programs that do it, of which the first that can be started is.</summary>
     public static readonly string[] WaitPrograms = ["/bin/cat", "/usr/bin/cat"];
+
+    // wait.c starts in a fourth of the time; it runs on one architecture.
+    private static readonly Lazy<SafeFileHandle?> InMemory = new(() => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? SealedMemory.Create("ergon-keeper", typeof(Keeper).Assembly, "wait.x64") : null);
 
     private readonly ChildProcess _process;
     private readonly SafeFileHandle? _lifeline;
@@ -24,6 +30,10 @@ internal sealed class Keeper : IDisposable
     private readonly HashSet<int> _known = [];
 
     private Keeper(ChildProcess process, SafeFileHandle? lifeline, KernelEvents events) => (_process, _lifeline, _events) = (process, lifeline, events);
+
+    /// <summary>The same where the host's <c>/proc</c> is, with one before them that starts quicker.</summary>
+    public static IReadOnlyList<string> HostWaitPrograms =>
+        InMemory.Value is { } program ? [$"/proc/self/fd/{Descriptors.Number(program)}", .. WaitPrograms] : WaitPrograms;
 
     public int Id => _process.Id;
 

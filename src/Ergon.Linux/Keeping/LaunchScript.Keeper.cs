@@ -31,7 +31,10 @@ internal sealed unsafe partial class LaunchScript
     /// Starts the first process of a new pid namespace, which waits for the end of a pipe, starts nothing and collects nobody. From here on
     /// the children of the thread, too, are in that namespace.
     /// </summary>
-    public ScriptValue StartKeeper(KeeperRequest request, KeeperDescriptors descriptors)
+    /// <param name="request">What it is given.</param>
+    /// <param name="descriptors">What it is started with.</param>
+    /// <param name="programs">What it executes: <see cref="Keeper.WaitPrograms"/>, or <see cref="Keeper.HostWaitPrograms"/>.</param>
+    public ScriptValue StartKeeper(KeeperRequest request, KeeperDescriptors descriptors, IReadOnlyList<string> programs)
     {
         var keeper = NewSlot();
         Unshare(Namespaces.Process);
@@ -40,7 +43,7 @@ internal sealed unsafe partial class LaunchScript
             new SpawnRequest
             {
                 Name = "the keeper",
-                Candidates = Keeper.WaitPrograms,
+                Candidates = programs,
                 Arguments = Keeper.WaitCommand,
                 Environment = [.. SystemPath, request.Mark],
                 // One that outlives this process holds the other end of the pipe itself.

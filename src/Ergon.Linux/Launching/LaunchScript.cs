@@ -38,8 +38,11 @@ internal readonly record struct LaunchOutcome(int FailedStep, int Errno, string 
 /// </remarks>
 internal sealed unsafe partial class LaunchScript : IDisposable
 {
-    private readonly List<LaunchStep> _steps = [];
-    private readonly List<string> _descriptions = [];
+    // As many as a sandbox has, so that the lists need not grow.
+    private const int UsualSteps = 128;
+
+    private readonly List<LaunchStep> _steps = new(UsualSteps);
+    private readonly List<string> _descriptions = new(UsualSteps);
     private readonly LaunchState* _state;
     private readonly List<nint> _spawnActions = [];
     private readonly List<nint> _spawnAttributes = [];

@@ -86,7 +86,7 @@ internal sealed class SpawnGate : IDisposable
 
     private static int LastChildOf(string file)
     {
-        var children = File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var children = KernelFile.ReadText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return children.Length > 0 ? int.Parse(children[^1]) : throw new IOException("The new process is not among the children of its launching thread.");
     }
 

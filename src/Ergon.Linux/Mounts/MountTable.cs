@@ -8,7 +8,7 @@ internal sealed record MountEntry(string Root, string MountPoint, string Options
 /// <summary>Reads the mounts of this process.</summary>
 internal static class MountTable
 {
-    public static IReadOnlyList<MountEntry> ReadOwn() => Parse(File.ReadAllText("/proc/self/mountinfo"));
+    public static IReadOnlyList<MountEntry> ReadOwn() => Parse(KernelFile.ReadText("/proc/self/mountinfo"));
 
     /// <summary>Parses mountinfo (proc_pid_mountinfo(5)); lines that are not of that form are left out.</summary>
     public static IReadOnlyList<MountEntry> Parse(string text)

@@ -151,7 +151,7 @@ internal static class ProcessTable
     {
         try
         {
-            return File.Exists(path) ? ProcessEntry.Parse(File.ReadAllText(path)) : null;
+            return File.Exists(path) ? ProcessEntry.Parse(KernelFile.ReadText(path)) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

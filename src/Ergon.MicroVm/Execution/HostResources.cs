@@ -3,6 +3,7 @@ using Ergon.Linux;
 using Ergon.Linux.Networking;
 using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
+using Ergon.MicroVm.Warm;
 
 namespace Ergon.MicroVm.Execution;
 
@@ -18,6 +19,9 @@ internal sealed class HostResources
 
     /// <summary>The cgroup of the VMM; <see langword="null"/>: none can be made here.</summary>
     public Cgroup? Cgroup { get; private set; }
+
+    /// <summary>The directory of a machine that was started before the job; <see langword="null"/>: the machine was made for it.</summary>
+    public MachineDirectory? Machine { get; private init; }
 
     /// <summary>The network; <see langword="null"/>: the guest has none.</summary>
     public BridgeNetwork? Network { get; private set; }
@@ -53,6 +57,10 @@ internal sealed class HostResources
         }
     }
 
+    /// <summary>Takes over what a machine has that was started before the job.</summary>
+    public static HostResources Of(MicroVmParts parts, DriverContext context, WarmMachine machine) =>
+        new(parts, context) { Machine = machine.Directory, Cgroup = machine.Cgroup };
+
     private static Task MakeTap(BridgeNetwork network, uint owner)
     {
         TapDevice.CreatePersistent(network.InterfaceName, owner);
@@ -60,11 +68,13 @@ internal sealed class HostResources
     }
 
     /// <summary>Finds what a former process made.</summary>
-    public static async Task<HostResources> FindAsync(MicroVmParts parts, DriverContext context, CancellationToken cancellationToken) => new(parts, context)
-    {
-        Cgroup = parts.Cgroups.IsUsable ? parts.Cgroups.Find(context.ExecutorId, context.Request.ExecutionId.Value) : null,
-        Network = await parts.Networks.FindAsync(context.ExecutorId, context.Request.ExecutionId, cancellationToken),
-    };
+    public static async Task<HostResources> FindAsync(MicroVmParts parts, DriverContext context, MachineDirectory? machine, CancellationToken cancellationToken) =>
+        new(parts, context)
+        {
+            Machine = machine,
+            Cgroup = parts.Cgroups.IsUsable ? parts.Cgroups.Find(context.ExecutorId, machine?.Name ?? context.Request.ExecutionId.Value) : null,
+            Network = await parts.Networks.FindAsync(context.ExecutorId, context.Request.ExecutionId, cancellationToken),
+        };
 
     /// <summary>Ends a machine and removes everything that it had of the host; may be called again.</summary>
     /// <exception cref="ExecutorException"><see cref="ErrorCode.BackendFailed"/>: something could not be removed.</exception>
@@ -100,6 +110,7 @@ internal sealed class HostResources
     {
         if (Cgroup is not null) await Cgroup.RemoveAsync(_parts.Events, cancellationToken);
         await _parts.Networks.RemoveAsync(_context.ExecutorId, Request.ExecutionId, cancellationToken);
+        if (Machine is not null) _parts.Machines.Remove(Machine);
     }
 
     /// <summary>Lets go of it and leaves it as it is.</summary>

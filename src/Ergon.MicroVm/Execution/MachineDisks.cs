@@ -1,6 +1,3 @@
-using CliWrap;
-using CliWrap.Buffered;
-using CliWrap.Exceptions;
 using Ergon.Drivers;
 using Ergon.Images.Files;
 using Ergon.Images.Store;
@@ -14,20 +11,27 @@ namespace Ergon.MicroVm.Execution;
 /// <param name="tellsSerials">Whether guests find a disk by its serial number.</param>
 internal sealed class MachineDisks(DriverContext context, bool tellsSerials)
 {
-    private const string ScratchName = "scratch.ext4";
+    /// <summary>The serial number of the root image.</summary>
+    public const string RootSerial = "root";
+
+    /// <summary>The serial number of the scratch disk.</summary>
+    public const string ScratchSerial = "scratch";
 
     /// <summary>The disks, and where the guest finds what.</summary>
     public sealed record Made(IReadOnlyList<VmDisk> All, GuestDisk Root, GuestDisk Scratch, IReadOnlyList<GuestInput> Inputs);
 
+    /// <summary>The serial number of an input.</summary>
+    public static string InputSerial(int index) => $"input{index}";
+
     public async Task<Made> MakeAsync(ImageLease image, long scratchBytes, CancellationToken cancellationToken)
     {
         var all = new List<VmDisk>();
-        var root = Add(new VmDisk(image.Path, ReadOnly: true, "root"));
-        var scratch = Add(new VmDisk(await MakeScratchAsync(scratchBytes, cancellationToken), ReadOnly: false, "scratch"));
+        var root = Add(new VmDisk(image.Path, ReadOnly: true, RootSerial));
+        var scratch = Add(new VmDisk(await MakeScratchAsync(scratchBytes, cancellationToken), ReadOnly: false, ScratchSerial));
         var inputs = new List<GuestInput>();
         foreach (var input in context.Request.Inputs)
         {
-            var name = $"input{inputs.Count}";
+            var name = InputSerial(inputs.Count);
             var (path, file) = await MakeInputAsync(input.Source, name, cancellationToken);
             inputs.Add(new GuestInput(Add(new VmDisk(path, ReadOnly: true, name)), file, input.Target));
         }
@@ -67,25 +71,15 @@ internal sealed class MachineDisks(DriverContext context, bool tellsSerials)
         }
     }
 
-    // Sparse: it takes up only what the job writes, and that is what it is limited to.
     private async Task<string> MakeScratchAsync(long bytes, CancellationToken cancellationToken)
     {
-        var path = Path.Combine(context.WorkDirectory, ScratchName);
-        await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None)) file.SetLength(bytes);
         try
         {
-            await Cli.Wrap("mke2fs")
-                .WithArguments(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-O", "^has_journal,^resize_inode", "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0", path])
-                .WithEnvironmentVariables(variables => variables.Set("PATH", $"{Environment.GetEnvironmentVariable("PATH")}:/usr/sbin:/sbin"))
-                .ExecuteBufferedAsync(cancellationToken);
+            return await ScratchDisk.MakeAsync(context.WorkDirectory, bytes, cancellationToken);
         }
-        catch (Exception e) when (e is CommandExecutionException or System.ComponentModel.Win32Exception)
+        catch (IOException e)
         {
-            throw new ExecutorException(
-                ErrorCode.BackendFailed, $"The scratch disk could not be made: {e.Message.Trim()} Install e2fsprogs, and see that there is space in {context.WorkDirectory}.",
-                context.Request.ExecutionId, e);
+            throw new ExecutorException(ErrorCode.BackendFailed, e.Message, context.Request.ExecutionId, e);
         }
-
-        return path;
     }
 }

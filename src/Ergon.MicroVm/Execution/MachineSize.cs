@@ -27,8 +27,11 @@ internal sealed record MachineSize(int Cpus, double? CpuQuota, long JobMemory, l
     }
 
     /// <summary>The limits of the VMM's cgroup. The CPU is limited later, when the guest has booted: booting is not the job's doing.</summary>
-    public CgroupLimits LimitsFor(CgroupAbilities can) =>
-        new(can.Memory ? GuestMemory + VmmOverhead : null, null, can.Pids ? VmmThreads + Cpus : null);
+    public CgroupLimits LimitsFor(CgroupAbilities can) => LimitsFor(Cpus, GuestMemory, can);
+
+    /// <summary>The limits of the cgroup of a VMM that has so many virtual CPUs and so much memory.</summary>
+    public static CgroupLimits LimitsFor(int cpus, long guestMemory, CgroupAbilities can) =>
+        new(can.Memory ? guestMemory + VmmOverhead : null, null, can.Pids ? VmmThreads + cpus : null);
 
     private static long RoundUp(long value, long unit) => (value + unit - 1) / unit * unit;
 }

@@ -5,13 +5,14 @@ using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
+using Ergon.MicroVm.Warm;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ergon.MicroVm.Execution;
 
 /// <summary>Runs executions in microVMs, whatever the VMM is.</summary>
-internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : IExecutionDriver
+internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy, WarmMachines? warm) : IExecutionDriver
 {
     /// <summary>Creates a driver on one VMM.</summary>
     /// <param name="name">The executor's name.</param>
@@ -39,11 +40,13 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
             Networks = new BridgeNetworks(new BridgeNetworkOptions(), time),
             // Not the family of executions that are abandoned when their executor ends: a machine outlives it.
             Cgroups = CgroupFactory.Detect(CgroupHierarchies.ReadOwn(), "ergon-vm"),
+            Machines = new MachineDirectories(Path.Combine(cache, "machines", name)),
             Events = events,
             Time = time,
             Logger = logger,
         };
-        return new MicroVmDriver(parts, new RequestPolicy(options, machineTypes, hasMetadata));
+        var warm = options.WarmMachines is { MaxIdle: > 0 } waiting ? new WarmMachines(parts, waiting, cache) : null;
+        return new MicroVmDriver(parts, new RequestPolicy(options, machineTypes, hasMetadata), warm);
     }
 
     private readonly ConcurrentDictionary<string, byte> _executorIds = new(StringComparer.Ordinal);
@@ -51,7 +54,7 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
     public string Name => parts.Name;
 
     public async ValueTask<ExecutorFingerprint> FingerprintAsync(CancellationToken cancellationToken) =>
-        await new MicroVmFingerprint(parts).TakeAsync(cancellationToken);
+        await new MicroVmFingerprint(parts, warm).TakeAsync(cancellationToken);
 
     public void Validate(ExecutionRequest request, RequestProblems problems) =>
         policy.Check(request, MicroVmSpecReader.Read(request.EngineSpec, problems), problems);
@@ -62,7 +65,7 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
         await CheckVmmAsync(context.Request.ExecutionId, cancellationToken);
         _executorIds.TryAdd(context.ExecutorId, 0);
         if (spec.Image is null) return await OwnInitExecution.PrepareAsync(context, spec, parts, cancellationToken);
-        var builder = new MicroVmBuilder(context, spec, parts);
+        var builder = new MicroVmBuilder(context, spec, parts, warm);
         try
         {
             return await builder.BuildAsync(cancellationToken);
@@ -100,9 +103,10 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
         var id = context.Request.ExecutionId;
         _executorIds.TryAdd(context.ExecutorId, 0);
         var started = MicroVmRecord.IsStarted(context.WorkDirectory);
-        var machine = await parts.Vmm.AttachAsync(context.WorkDirectory, cancellationToken);
-        if (machine is null) await VmmProcess.KillMarkedAsync(context.ExecutorId, execution => execution == id.Value, parts.Events, cancellationToken);
-        var host = await HostResources.FindAsync(parts, context, cancellationToken);
+        var warmed = parts.Machines.Find(context.ExecutorId, id);
+        var machine = await parts.Vmm.AttachAsync(warmed?.Path ?? context.WorkDirectory, cancellationToken);
+        if (machine is null) await VmmProcess.KillMarkedAsync(context.ExecutorId, name => name == (warmed?.Name ?? id.Value), parts.Events, cancellationToken);
+        var host = await HostResources.FindAsync(parts, context, warmed, cancellationToken);
         if (MicroVmRecord.Read(context.WorkDirectory) is not { } record)
         {
             await host.RemoveAsync(cancellationToken);
@@ -117,22 +121,31 @@ internal sealed class MicroVmDriver(MicroVmParts parts, RequestPolicy policy) : 
 
     public async ValueTask CleanupAsync(string executorId, IReadOnlySet<ExecutionId> keep, CancellationToken cancellationToken)
     {
-        await VmmProcess.KillMarkedAsync(
-            executorId, execution => !ExecutionId.TryParse(execution, out var id) || !keep.Contains(id), parts.Events, cancellationToken);
+        await VmmProcess.KillMarkedAsync(executorId, name => !IsKept(name), parts.Events, cancellationToken);
         if (parts.Cgroups.IsUsable)
         {
             foreach (var name in parts.Cgroups.List(executorId))
-                if (ExecutionId.TryParse(name, out var id) && !keep.Contains(id)) await parts.Cgroups.Find(executorId, name).RemoveAsync(parts.Events, cancellationToken);
+                if (!IsKept(name)) await parts.Cgroups.Find(executorId, name).RemoveAsync(parts.Events, cancellationToken);
             parts.Cgroups.RemoveExecutor(executorId);
         }
 
+        parts.Machines.RemoveUnneeded(executorId, keep);
+
         await parts.Networks.CleanupAsync(executorId, keep, cancellationToken);
+
+        bool IsKept(string name) => parts.Machines.IsNeeded(executorId, name, keep) || (ExecutionId.TryParse(name, out var id) && keep.Contains(id));
     }
 
     public async ValueTask DisposeAsync()
     {
-        // What is not empty stays: it is of executions that go on.
-        foreach (var id in _executorIds.Keys) parts.Cgroups.RemoveExecutor(id);
+        if (warm is not null) await warm.DisposeAsync();
+        foreach (var id in _executorIds.Keys)
+        {
+            // What is not empty stays: it is of executions that go on.
+            parts.Cgroups.RemoveExecutor(id);
+            parts.Machines.RemoveExecutor(id);
+        }
+
         await parts.Images.DisposeAsync();
         parts.Boot.Dispose();
         parts.Networks.Dispose();

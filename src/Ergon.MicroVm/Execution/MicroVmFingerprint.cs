@@ -1,15 +1,19 @@
 using System.Globalization;
+using Ergon.MicroVm.Warm;
 
 namespace Ergon.MicroVm.Execution;
 
 /// <summary>Tells what a microVM executor can do here, and what to do where it cannot.</summary>
-internal sealed class MicroVmFingerprint(MicroVmParts parts)
+internal sealed class MicroVmFingerprint(MicroVmParts parts, WarmMachines? warm)
 {
     public async ValueTask<ExecutorFingerprint> TakeAsync(CancellationToken cancellationToken)
     {
         var facts = await parts.Vmm.ProbeAsync(cancellationToken);
         var problems = new List<FingerprintProblem>(facts.Problems);
         var details = new Dictionary<string, string> { ["acceleration"] = facts.Acceleration, ["cgroups"] = parts.Cgroups.Layout };
+        if (warm is not null) details["warm_machines"] = $"{warm.Waiting} waiting";
+        if (warm?.Problem is { } trouble)
+            problems.Add(new FingerprintProblem($"No machine can be started ahead of its job: {trouble}", "Jobs run all the same, in machines started for them."));
         var booting = false;
         try
         {

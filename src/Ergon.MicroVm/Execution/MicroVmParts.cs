@@ -3,6 +3,7 @@ using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.Networks;
 using Ergon.MicroVm.Vmm;
+using Ergon.MicroVm.Warm;
 using Microsoft.Extensions.Logging;
 
 namespace Ergon.MicroVm.Execution;
@@ -23,6 +24,9 @@ internal sealed record MicroVmParts
     public required BridgeNetworks Networks { get; init; }
 
     public required CgroupFactory Cgroups { get; init; }
+
+    /// <summary>The directories of the machines that were started before their jobs.</summary>
+    public required MachineDirectories Machines { get; init; }
 
     public required KernelEvents Events { get; init; }
 

@@ -39,9 +39,9 @@ public static class FirecrackerExecutor
         var settings = options ?? new FirecrackerOptions();
         return MicroVmDriver.Create(
             Type, settings, machineTypes: [], hasMetadata: true, loggerFactory, timeProvider,
-            host => new FirecrackerVmm(settings, new FirecrackerProbe(settings), host.Events, SnapshotsOf(settings, host), host.Logger, host.Time));
+            host => new FirecrackerVmm(settings, new FirecrackerProbe(settings), host.Events, SnapshotsOf(settings, host)));
     }
 
     private static MachineSnapshots? SnapshotsOf(FirecrackerOptions options, VmmHost host) =>
-        options.Snapshots ? new MachineSnapshots(Path.Combine(host.Cache, "snapshots", Type), options.MaxSnapshots, host.Logger, host.Time) : null;
+        options.Snapshots ? new MachineSnapshots(Path.Combine(host.Cache, "snapshots", Type), options.MaxSnapshots, options.BootTimeout, host.Logger, host.Time) : null;
 }

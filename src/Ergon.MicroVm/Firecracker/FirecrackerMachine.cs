@@ -9,9 +9,9 @@ namespace Ergon.MicroVm.Firecracker;
 /// <param name="process">Its process.</param>
 /// <param name="api">Its API.</param>
 /// <param name="directory">The directory of its sockets.</param>
-/// <param name="inside">What goes before the name of a file in that directory where the process looks for it; <see langword="null"/>: it was re-attached.</param>
+/// <param name="home">Where the process lives; <see langword="null"/>: it was re-attached, and is given nothing any more.</param>
 /// <param name="knocks">The socket on which the guest's agent tells that it listens; <see langword="null"/>: it was re-attached or is a copy, and listens.</param>
-internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api, string directory, string? inside, Socket? knocks) : IVirtualMachine
+internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api, string directory, IMachineHome? home, Socket? knocks) : IVirtualMachine
 {
     public const string ApiName = "api.sock";
     public const string VsockName = "vsock.sock";
@@ -43,6 +43,15 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
             throw new IOException("The agent in the guest does not listen.");
     }
 
+    public async Task SwapDisksAsync(IReadOnlyList<VmDisk> disks, CancellationToken cancellationToken)
+    {
+        foreach (var disk in disks)
+        {
+            var body = new DriveUpdateBody(disk.Serial, await home!.PutAsync(disk, cancellationToken));
+            await api.PatchAsync($"/drives/{disk.Serial}", body, FirecrackerJson.Default.DriveUpdateBody, cancellationToken);
+        }
+    }
+
     // A process that is stopped answers no call.
     public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken) => process.IsStopped || await InfoAsync(cancellationToken) is { State: Paused };
 
@@ -63,7 +72,7 @@ internal sealed class FirecrackerMachine(VmmProcess process, FirecrackerApi api,
     public async Task SaveAsync(string state, CancellationToken cancellationToken)
     {
         await SetStateAsync(Paused, cancellationToken);
-        var body = new SnapshotCreateBody("Full", inside + StateName, inside + MemoryName);
+        var body = new SnapshotCreateBody("Full", home!.Inside(StateName), home.Inside(MemoryName));
         using var patient = new FirecrackerApi(directory, ApiName, SaveDeadline);
         await patient.PutAsync("/snapshot/create", body, FirecrackerJson.Default.SnapshotCreateBody, cancellationToken);
         foreach (var name in new[] { StateName, MemoryName })

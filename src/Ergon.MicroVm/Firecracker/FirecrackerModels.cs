@@ -26,6 +26,8 @@ internal sealed record EntropyBody;
 
 internal sealed record ActionBody(string ActionType);
 
+internal sealed record DriveUpdateBody(string DriveId, string PathOnHost);
+
 internal sealed record VmStateBody(string State);
 
 internal sealed record SnapshotCreateBody(string SnapshotType, string SnapshotPath, string MemFilePath);
@@ -40,6 +42,7 @@ internal sealed record InstanceInfoBody(string State, string VmmVersion);
 [JsonSerializable(typeof(MachineConfigBody))]
 [JsonSerializable(typeof(BootSourceBody))]
 [JsonSerializable(typeof(DriveBody))]
+[JsonSerializable(typeof(DriveUpdateBody))]
 [JsonSerializable(typeof(NetworkInterfaceBody))]
 [JsonSerializable(typeof(VsockBody))]
 [JsonSerializable(typeof(BalloonBody))]

@@ -1,13 +1,9 @@
-using Ergon.MicroVm.Execution;
 using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Firecracker;
 
 internal sealed partial class FirecrackerVmm
 {
-    // A state is loaded, and its guest goes on, within moments; one that has not by then will not.
-    private static readonly TimeSpan RestoreDeadline = TimeSpan.FromSeconds(20);
-
     private volatile bool _keepsNone;
 
     // What Firecracker keeps in a state and a machine that begins with it cannot be given.
@@ -17,7 +13,7 @@ internal sealed partial class FirecrackerVmm
     {
         var isNew = snapshots.Find(plan, facts, Traits) is null && await MakeAsync(snapshots, plan, facts, cancellationToken);
         if (snapshots.Find(plan, facts, Traits) is not { } state) return await StartAsync(plan, null, cancellationToken);
-        if (await TryRestoreAsync(plan, state, cancellationToken) is { } restored) return restored;
+        if (await TryRestoreAsync(snapshots, plan, state, cancellationToken) is { } restored) return restored;
         MachineSnapshots.Discard(state);
         // The next one would work no better than one that was made just now.
         if (isNew) _keepsNone = true;
@@ -33,7 +29,9 @@ internal sealed partial class FirecrackerVmm
         var machine = await StartAsync(plan, null, cancellationToken);
         try
         {
-            var isKept = await snapshots.KeepAsync(machine, machine.SaveAsync, plan, facts, Traits, cancellationToken);
+            // One that is not well says nothing of the next one.
+            if (!await snapshots.TrySettleAsync(machine, cancellationToken)) return false;
+            var isKept = await snapshots.KeepAsync(machine.SaveAsync, plan, facts, Traits, cancellationToken);
             _keepsNone = !isKept;
             return isKept;
         }
@@ -43,37 +41,22 @@ internal sealed partial class FirecrackerVmm
         }
     }
 
-    // Whatever is wrong with a state, a machine can still boot.
-    private async Task<FirecrackerMachine?> TryRestoreAsync(VmPlan plan, string state, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(RestoreDeadline, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        FirecrackerMachine? machine = null;
-        try
-        {
-            machine = await StartAsync(plan, state, either.Token);
-            // That a state is loaded does not tell that its guest is alive.
-            await using var agent = await machine.ConnectAgentAsync(either.Token);
-            return machine;
-        }
-        catch (Exception e)
-        {
-            var errors = "";
-            if (machine is null) Clear(plan.Directory);
-            else errors = await EndAsync(machine, plan);
-            if (e is not IOException && (e is not OperationCanceledException || cancellationToken.IsCancellationRequested)) throw;
-            logger.RestoreFailed(errors, e);
-            return null;
-        }
-    }
+    private Task<FirecrackerMachine?> TryRestoreAsync(MachineSnapshots snapshots, VmPlan plan, string state, CancellationToken cancellationToken) => snapshots.TryRestoreAsync(
+        state,
+        File.GetLastWriteTimeUtc(Path.Combine(state, FirecrackerMachine.StateName)),
+        token => StartAsync(plan, state, token),
+        // That a state is loaded does not tell that its guest is alive.
+        static async (machine, token) => await (await machine.ConnectAgentAsync(token)).DisposeAsync(),
+        machine => EndAsync(machine, plan),
+        cancellationToken);
 
-    private async Task<string> EndAsync(FirecrackerMachine machine, VmPlan plan)
+    private async Task<string> EndAsync(FirecrackerMachine? machine, VmPlan plan)
     {
-        machine.Kill();
-        var end = await machine.Ended;
-        await machine.DisposeAsync();
+        machine?.Kill();
+        var errors = machine is null ? "" : (await machine.Ended).Errors;
+        if (machine is not null) await machine.DisposeAsync();
         Clear(plan.Directory);
-        return end.Errors;
+        return errors;
     }
 
     // What is left of a machine that has ended would be in the way of the one that takes its place.

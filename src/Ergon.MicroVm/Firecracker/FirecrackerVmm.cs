@@ -3,7 +3,6 @@ using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Guest.Protocol;
 using Ergon.MicroVm.Vmm;
-using Microsoft.Extensions.Logging;
 
 namespace Ergon.MicroVm.Firecracker;
 
@@ -12,10 +11,7 @@ namespace Ergon.MicroVm.Firecracker;
 /// <param name="probe">Finds Firecracker.</param>
 /// <param name="events">Tells of the end of processes.</param>
 /// <param name="snapshots">The states that machines begin with; <see langword="null"/>: every guest boots.</param>
-/// <param name="logger">Told when a state cannot be used.</param>
-/// <param name="time">The clock.</param>
-internal sealed partial class FirecrackerVmm(
-    FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events, MachineSnapshots? snapshots, ILogger logger, TimeProvider time) : IVmm
+internal sealed partial class FirecrackerVmm(FirecrackerOptions options, FirecrackerProbe probe, KernelEvents events, MachineSnapshots? snapshots) : IVmm
 {
     private const string SocketsRecord = "sockets";
 
@@ -32,6 +28,8 @@ internal sealed partial class FirecrackerVmm(
 
     // It makes the serial numbers itself, of the numbers of the file.
     public bool TellsSerials => false;
+
+    public bool ResetsDisks => false;
 
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
@@ -60,7 +58,7 @@ internal sealed partial class FirecrackerVmm(
             await WaitForApiAsync(appeared, process, home.SocketDirectory, cancellationToken);
             if (load is null) await configuration.BootAsync(api, cancellationToken);
             else await api.PutAsync("/snapshot/load", load, FirecrackerJson.Default.SnapshotLoadBody, cancellationToken);
-            return MachineOf(process, api, home.SocketDirectory, home.Inside(""), knocks, plan.Directory);
+            return MachineOf(process, api, home.SocketDirectory, home, knocks, plan.Directory);
         }
         catch
         {
@@ -85,12 +83,12 @@ internal sealed partial class FirecrackerVmm(
         return MachineOf(process, new FirecrackerApi(sockets, FirecrackerMachine.ApiName), sockets, null, null, directory);
     }
 
-    private FirecrackerMachine MachineOf(VmmProcess process, FirecrackerApi api, string sockets, string? inside, Socket? knocks, string directory)
+    private FirecrackerMachine MachineOf(VmmProcess process, FirecrackerApi api, string sockets, IMachineHome? home, Socket? knocks, string directory)
     {
         // The user is free again when nothing runs as it any more.
         if (_jailUsers is { } users)
             _ = process.Ended.ContinueWith(_ => users.GiveBack(directory), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        return new FirecrackerMachine(process, api, sockets, inside, knocks);
+        return new FirecrackerMachine(process, api, sockets, home, knocks);
     }
 
     private async Task<IMachineHome> HomeOfAsync(VmPlan plan, CancellationToken cancellationToken)

@@ -3,7 +3,10 @@ using Ergon.MicroVm.Vmm;
 
 namespace Ergon.MicroVm.Firecracker;
 
-/// <summary>Where the process of a machine lives: how it is started, and under which paths it finds what it is given.</summary>
+/// <summary>
+/// Where the process of a machine lives: how it is started, and under which paths it finds what it is given. Disposing lets go of what was opened for
+/// its start.
+/// </summary>
 internal interface IMachineHome : IDisposable
 {
     /// <summary>The directory, as this process sees it, in which its sockets appear.</summary>
@@ -20,6 +23,9 @@ internal interface IMachineHome : IDisposable
 
     /// <summary>Gives it a file that is also written, and returns the path under which it opens it.</summary>
     string OpenOwn(string path);
+
+    /// <summary>Puts a disk into it for the process that already runs, and returns the path under which that opens it.</summary>
+    Task<string> PutAsync(VmDisk disk, CancellationToken cancellationToken);
 
     /// <summary>What starts it.</summary>
     VmmCommand CommandFor(VmPlan plan);

@@ -16,7 +16,8 @@ internal sealed class Jail : IMachineHome
     private readonly string _program;
     private readonly string _base;
     private readonly string _root;
-    private int _files;
+    private readonly HomeFiles _files;
+    private int _names;
 
     /// <param name="jailer">The jailer.</param>
     /// <param name="program">Firecracker.</param>
@@ -24,7 +25,7 @@ internal sealed class Jail : IMachineHome
     /// <param name="user">The machine's own user.</param>
     public Jail(string jailer, string program, VmPlan plan, UserIdentity user)
     {
-        (_jailer, _program, _base, User) = (jailer, program, plan.Directory, user);
+        (_jailer, _program, _base, _files, User) = (jailer, program, plan.Directory, new HomeFiles(plan.Directory, user), user);
         // The jailer's own rule: BASE/NAME/ID/root, where NAME is the program's.
         _root = Path.Combine(_base, Path.GetFileName(program), FirecrackerConfiguration.IdOf(plan), "root");
         Directory.CreateDirectory(SocketDirectory, OwnerOnly);
@@ -36,23 +37,25 @@ internal sealed class Jail : IMachineHome
 
     public string Inside(string socketName) => $"/{Sockets}/{socketName}";
 
-    // What the user may read is linked, so that a machine costs no copy of its image. Other file systems cannot be linked into.
     public async Task<string> OpenAsync(string path, CancellationToken cancellationToken)
     {
         var (inside, outside) = NextFile();
-        bool readable;
-        using (var handle = File.OpenHandle(path)) readable = AccessRights.May(User, FileStatus.Of(handle), AccessRights.Read);
-        if (readable && Libc.Link(path, outside) == 0) return inside;
-        await Task.Run(() => File.Copy(path, outside), cancellationToken);
-        GiveAway(outside);
+        await _files.PutAsync(path, outside, cancellationToken);
         return inside;
     }
 
     public string OpenOwn(string path)
     {
         var (inside, outside) = NextFile();
-        GiveAway(path);
+        _files.GiveAway(path);
         Libc.Check(Libc.Link(path, outside), $"link {path} into the jail");
+        return inside;
+    }
+
+    public async Task<string> PutAsync(VmDisk disk, CancellationToken cancellationToken)
+    {
+        var (inside, outside) = NextFile();
+        await _files.PutAsync(disk, outside, cancellationToken);
         return inside;
     }
 
@@ -71,11 +74,9 @@ internal sealed class Jail : IMachineHome
 
     private (string Inside, string Outside) NextFile()
     {
-        var name = $"file{_files++}";
+        var name = $"file{_names++}";
         return ($"/{name}", Path.Combine(_root, name));
     }
-
-    private void GiveAway(string path) => Libc.Check(Libc.ChangeOwner(path, User.Uid, User.Gid), $"give {path} to user {User.Uid}");
 
     public void Dispose()
     {

@@ -15,18 +15,20 @@ internal sealed class OpenHome : IMachineHome
     private const int FirstDescriptor = 3;
 
     private readonly string _program;
+    private readonly HomeFiles _files;
     private readonly List<SafeFileHandle> _handles = [];
+    private int _names;
 
     /// <param name="program">Firecracker.</param>
     /// <param name="parent">The machine's directory.</param>
     /// <param name="user">The user of the process; <see langword="null"/>: our own.</param>
     public OpenHome(string program, string parent, UserIdentity? user)
     {
-        (_program, User) = (program, user);
+        (_program, _files, User) = (program, new HomeFiles(parent, user), user);
         SocketDirectory = Path.Combine(parent, DirectoryName);
         Directory.CreateDirectory(SocketDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         // Firecracker makes its sockets itself, as the user that it is.
-        GiveAway(SocketDirectory);
+        _files.GiveAway(SocketDirectory);
     }
 
     public string SocketDirectory { get; }
@@ -40,16 +42,23 @@ internal sealed class OpenHome : IMachineHome
         var handle = File.OpenHandle(path);
         if (User is null || AccessRights.May(User, FileStatus.Of(handle), AccessRights.Read)) return Hand(handle);
         handle.Dispose();
-        var copy = Path.Combine(SocketDirectory, $"file{_handles.Count}");
-        await Task.Run(() => File.Copy(path, copy), cancellationToken);
-        GiveAway(copy);
+        var copy = Path.Combine(SocketDirectory, NextName());
+        await _files.PutAsync(path, copy, cancellationToken);
         return Hand(File.OpenHandle(copy));
     }
 
     public string OpenOwn(string path)
     {
-        GiveAway(path);
+        _files.GiveAway(path);
         return Hand(File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite));
+    }
+
+    // Into the directory in which the process is: it has no other to pass.
+    public async Task<string> PutAsync(VmDisk disk, CancellationToken cancellationToken)
+    {
+        var name = NextName();
+        await _files.PutAsync(disk, Path.Combine(SocketDirectory, name), cancellationToken);
+        return name;
     }
 
     public VmmCommand CommandFor(VmPlan plan) => new()
@@ -63,10 +72,7 @@ internal sealed class OpenHome : IMachineHome
         Descriptors = _handles,
     };
 
-    private void GiveAway(string path)
-    {
-        if (User is not null) Libc.Check(Libc.ChangeOwner(path, User.Uid, User.Gid), $"give {path} to user {User.Uid}");
-    }
+    private string NextName() => $"file{_names++}";
 
     private string Hand(SafeFileHandle handle)
     {

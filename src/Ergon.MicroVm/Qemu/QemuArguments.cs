@@ -74,7 +74,7 @@ internal sealed class QemuArguments(VmPlan plan, string machineType, string acce
         var use = disk.ReadOnly ? "readonly=on" : "cache=unsafe,discard=unmap";
         // Nobody else has the disk; a lock of it would be in the way of QEMU itself when it goes on after its state was kept.
         Add("-drive", $"if=none,id=disk{index},file=/dev/fdset/{set},file.locking=off,format=raw,aio=threads,{use}");
-        Add("-device", $"virtio-blk-{Bus},drive=disk{index},serial={disk.Serial}");
+        Add("-device", $"virtio-blk-{Bus},id={QemuDisks.DeviceOf(index)},drive=disk{index},serial={disk.Serial}");
     }
 
     private void AddKernel()

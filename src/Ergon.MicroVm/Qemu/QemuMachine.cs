@@ -25,11 +25,7 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
 
     public Stream Console => process.Console;
 
-    public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken)
-    {
-        var status = await ExecuteAsync("query-status", cancellationToken);
-        return status.ValueKind == JsonValueKind.Object && status.TryGetProperty("status", out var text) && text.ValueEquals("paused"u8);
-    }
+    public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken) => StatusOf(await ExecuteAsync("query-status", cancellationToken)) == "paused";
 
     // QEMU holds the connection until the guest opens its port: there is nothing to wait for here.
     public async ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken) =>
@@ -47,18 +43,20 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
     public async Task WaitUntilRunningAsync(CancellationToken cancellationToken)
     {
         var monitor = await MonitorAsync(cancellationToken);
-        var resumed = monitor.NextEvent("RESUME");
-        var status = await monitor.ExecuteAsync("query-status", cancellationToken);
-        if (status.TryGetProperty("status", out var text) && text.ValueEquals("running"u8)) return;
-        await resumed.WaitAsync(cancellationToken);
+        using var resumed = monitor.Watch("RESUME");
+        if (StatusOf(await monitor.ExecuteAsync("query-status", cancellationToken)) == "running") return;
+        await resumed.NextAsync(cancellationToken);
     }
+
+    public async Task SwapDisksAsync(IReadOnlyList<VmDisk> disks, CancellationToken cancellationToken) =>
+        await QemuDisks.SwapAsync(await MonitorAsync(cancellationToken), disks, cancellationToken);
 
     /// <summary>Writes the machine's state into a file and lets it go on.</summary>
     public async Task SaveAsync(SafeFileHandle file, CancellationToken cancellationToken)
     {
         const string Name = "snapshot";
         var monitor = await MonitorAsync(cancellationToken);
-        await monitor.GiveDescriptorAsync(Name, file, cancellationToken);
+        await monitor.ExecuteWithDescriptorAsync("getfd", file, cancellationToken, static json => json.WriteString("fdname", Name));
         await monitor.ExecuteAsync("migrate-set-capabilities", cancellationToken, static json =>
         {
             json.WriteStartArray("capabilities");
@@ -69,15 +67,18 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
             json.WriteEndArray();
         });
         await monitor.ExecuteAsync("migrate-set-parameters", cancellationToken, static json => json.WriteNumber("max-bandwidth", MaxSaveBytesPerSecond));
-        var next = monitor.NextEvent("MIGRATION");
+        using var steps = monitor.Watch("MIGRATION");
         await monitor.ExecuteAsync("migrate", cancellationToken, static json => json.WriteString("uri", $"fd:{Name}"));
         try
         {
-            while ((await next.WaitAsync(cancellationToken)).GetProperty("status").GetString() is not "completed" and var status)
-            {
-                if (status is "failed" or "cancelled") throw new IOException($"QEMU could not save the machine: it says '{status}'.");
-                next = monitor.NextEvent("MIGRATION");
-            }
+            while (StatusOf(await steps.NextAsync(cancellationToken)) is not "completed" and var status)
+                if (status is null or "failed" or "cancelled") throw new IOException($"QEMU could not save the machine: it says '{status}'.");
+        }
+        catch (OperationCanceledException)
+        {
+            // QEMU would go on saving, and stop the machine when it is done, when nobody lets it go on any more.
+            await monitor.ExecuteAsync("migrate_cancel", CancellationToken.None);
+            throw;
         }
         finally
         {
@@ -86,14 +87,16 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
         }
     }
 
+    private static string? StatusOf(JsonElement data) =>
+        data.ValueKind == JsonValueKind.Object && data.TryGetProperty("status", out var status) && status.ValueKind == JsonValueKind.String ? status.GetString() : null;
+
     // QEMU tells that a state is saved a moment before it lets the machine go on, and nothing tells when that moment is over.
     private async Task GoOnAsync(QmpConnection monitor)
     {
         using var deadline = new CancellationTokenSource(GoOnDeadline, time);
         while (true)
         {
-            var status = await monitor.ExecuteAsync("query-status", deadline.Token);
-            if (status.TryGetProperty("status", out var text) && !text.ValueEquals("finish-migrate"u8)) break;
+            if (StatusOf(await monitor.ExecuteAsync("query-status", deadline.Token)) is not (null or "finish-migrate")) break;
             await Task.Delay(FinishDelay, time, deadline.Token);
         }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Ergon.Linux;
 using Ergon.Linux.Networking;
-using Ergon.MicroVm.Execution;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Vmm;
 using Microsoft.Extensions.Logging;
@@ -14,20 +13,16 @@ internal sealed class QemuVmm : IVmm
 {
     private const string StateName = "state";
 
-    // A state is loaded in a tenth of a second; a machine that has not begun by then will not.
-    private static readonly TimeSpan RestoreDeadline = TimeSpan.FromSeconds(20);
-
     private readonly QemuOptions _options;
     private readonly QemuProbe _probe;
     private readonly MachineSnapshots _snapshots;
     private readonly KernelEvents _events;
-    private readonly ILogger _logger;
     private readonly TimeProvider _time;
 
     public QemuVmm(QemuOptions options, GuestBoot boot, string cache, KernelEvents events, ILogger logger, TimeProvider time)
     {
-        (_options, _events, _logger, _time) = (options, events, logger, time);
-        _snapshots = new MachineSnapshots(Path.Combine(cache, "snapshots", "qemu"), options.MaxSnapshots, logger, time);
+        (_options, _events, _time) = (options, events, time);
+        _snapshots = new MachineSnapshots(Path.Combine(cache, "snapshots", "qemu"), options.MaxSnapshots, options.BootTimeout, logger, time);
         var canary = new KvmCanary(this, boot, cache, time);
         _probe = new QemuProbe(options, canary.BootsAsync);
     }
@@ -37,6 +32,8 @@ internal sealed class QemuVmm : IVmm
     public BootModules ModulesFor(string? machineType) => (machineType ?? _options.MachineTypes[0]) == "microvm" ? BootModules.QemuMicroVm : BootModules.QemuQ35;
 
     public bool TellsSerials => true;
+
+    public bool ResetsDisks => true;
 
     public async ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken)
     {
@@ -52,14 +49,20 @@ internal sealed class QemuVmm : IVmm
         var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
         try
         {
-            await _snapshots.KeepAsync(machine, (directory, token) => SaveAsync(machine, directory, token), plan, facts, traits, cancellationToken);
-            return machine;
+            if (await _snapshots.TrySettleAsync(machine, cancellationToken))
+            {
+                await _snapshots.KeepAsync((directory, token) => SaveAsync(machine, directory, token), plan, facts, traits, cancellationToken);
+                return machine;
+            }
         }
         catch
         {
             await EndAsync(machine);
             throw;
         }
+
+        await ClearAsync(machine, plan);
+        return await LaunchAsync(plan, facts.Acceleration, _probe.Program, null);
     }
 
     private static async Task SaveAsync(QemuMachine machine, string directory, CancellationToken cancellationToken)
@@ -68,26 +71,24 @@ internal sealed class QemuVmm : IVmm
         await machine.SaveAsync(file, cancellationToken);
     }
 
-    // Whatever is wrong with a state, a machine can still boot.
     private async Task<QemuMachine?> TryRestoreAsync(VmPlan plan, VmmFacts facts, string state, CancellationToken cancellationToken)
     {
         if (Open(state) is not { } file) return null;
-        var machine = await LaunchAsync(plan, facts.Acceleration, _probe.Program, file);
-        using var deadline = new CancellationTokenSource(RestoreDeadline, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        try
-        {
-            await machine.WaitUntilRunningAsync(either.Token);
-            return machine;
-        }
-        catch (Exception e)
-        {
-            await EndAsync(machine);
-            if (e is not IOException && (e is not OperationCanceledException || cancellationToken.IsCancellationRequested)) throw;
-            _logger.RestoreFailed((await machine.Ended).Errors, e);
-            foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName, VmmProcess.ErrorsName }) File.Delete(Path.Combine(plan.Directory, name));
-            return null;
-        }
+        return await _snapshots.TryRestoreAsync(
+            state,
+            File.GetLastWriteTimeUtc(file),
+            _ => LaunchAsync(plan, facts.Acceleration, _probe.Program, file),
+            static (machine, token) => machine.WaitUntilRunningAsync(token),
+            machine => ClearAsync(machine, plan),
+            cancellationToken);
+    }
+
+    // What is left of a machine that has ended would be in the way of the one that takes its place.
+    private static async Task<string> ClearAsync(QemuMachine? machine, VmPlan plan)
+    {
+        var errors = machine is null ? "" : await EndAsync(machine);
+        foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName, VmmProcess.ErrorsName }) File.Delete(Path.Combine(plan.Directory, name));
+        return errors;
     }
 
     // Another process may have removed it, being old, since it was found.
@@ -103,11 +104,12 @@ internal sealed class QemuVmm : IVmm
         }
     }
 
-    private static async Task EndAsync(QemuMachine machine)
+    private static async Task<string> EndAsync(QemuMachine machine)
     {
         machine.Kill();
-        await machine.Ended;
+        var end = await machine.Ended;
         await machine.DisposeAsync();
+        return end.Errors;
     }
 
     /// <summary>Starts a machine.</summary>

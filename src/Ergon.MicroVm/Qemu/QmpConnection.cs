@@ -21,7 +21,7 @@ internal sealed class QmpConnection : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonElement>> _replies = new();
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<JsonElement>> _events = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<QmpEvents, string> _watched = new();
     private readonly CancellationTokenSource _closing = new();
     private Task _reading = Task.CompletedTask;
     private volatile Exception? _error;
@@ -36,7 +36,7 @@ internal sealed class QmpConnection : IAsyncDisposable
         try
         {
             using var greeting = await connection.ReadLineAsync(cancellationToken) ?? throw new IOException("QEMU closed its monitor.");
-            if (!greeting.RootElement.TryGetProperty("QMP", out _)) throw new IOException("What answers is not QEMU's monitor.");
+            if (greeting.RootElement.ValueKind != JsonValueKind.Object || !greeting.RootElement.TryGetProperty("QMP", out _)) throw new IOException("What answers is not QEMU's monitor.");
             connection._reading = connection.ReadAsync();
             await connection.ExecuteAsync("qmp_capabilities", cancellationToken);
             return connection;
@@ -53,7 +53,20 @@ internal sealed class QmpConnection : IAsyncDisposable
     /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <param name="writeArguments">Writes the members of its arguments.</param>
     /// <exception cref="IOException">QEMU refuses, or is gone.</exception>
-    public async Task<JsonElement> ExecuteAsync(string command, CancellationToken cancellationToken, Action<Utf8JsonWriter>? writeArguments = null)
+    public Task<JsonElement> ExecuteAsync(string command, CancellationToken cancellationToken, Action<Utf8JsonWriter>? writeArguments = null) =>
+        ExecuteAsync(command, writeArguments, async line => await _stream.WriteAsync(line, _closing.Token), cancellationToken);
+
+    /// <summary>Executes a command that is sent together with a descriptor, as <see cref="ExecuteAsync(string, CancellationToken, Action{Utf8JsonWriter}?)"/> does.</summary>
+    public Task<JsonElement> ExecuteWithDescriptorAsync(
+        string command, SafeFileHandle descriptor, CancellationToken cancellationToken, Action<Utf8JsonWriter>? writeArguments = null) =>
+        ExecuteAsync(command, writeArguments, line =>
+        {
+            UnixSocket.SendDescriptor(_stream.Socket, line.Span, descriptor);
+            return ValueTask.CompletedTask;
+        }, cancellationToken);
+
+    private async Task<JsonElement> ExecuteAsync(
+        string command, Action<Utf8JsonWriter>? writeArguments, Func<ReadOnlyMemory<byte>, ValueTask> sendAsync, CancellationToken cancellationToken)
     {
         var id = Interlocked.Increment(ref _lastId);
         var reply = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -61,7 +74,7 @@ internal sealed class QmpConnection : IAsyncDisposable
         try
         {
             if (_error is { } error) throw new IOException(error.Message, error);
-            await SendAsync(Encode(command, id, writeArguments), cancellationToken);
+            await SendAsync(Encode(command, id, writeArguments), sendAsync, cancellationToken);
             return await reply.Task.WaitAsync(ReplyDeadline, _time, cancellationToken);
         }
         catch (TimeoutException e)
@@ -74,29 +87,15 @@ internal sealed class QmpConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Hands a descriptor to QEMU under a name.</summary>
-    public async Task GiveDescriptorAsync(string name, SafeFileHandle descriptor, CancellationToken cancellationToken)
+    /// <summary>Watches the events of a name from now on; whoever waits for one begins before he does what brings it about.</summary>
+    public QmpEvents Watch(string name)
     {
-        var id = Interlocked.Increment(ref _lastId);
-        var reply = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _replies[id] = reply;
-        await _sending.WaitAsync(cancellationToken);
-        try
-        {
-            UnixSocket.SendDescriptor(_stream.Socket, Encode("getfd", id, json => json.WriteString("fdname", name)).Span, descriptor);
-        }
-        finally
-        {
-            _sending.Release();
-        }
-
-        await reply.Task.WaitAsync(ReplyDeadline, _time, cancellationToken);
-        _replies.TryRemove(id, out _);
+        var events = new QmpEvents(watched => _watched.TryRemove(watched, out _));
+        _watched[events] = name;
+        // In this order: it ends whatever it finds.
+        if (_error is { } error) events.End(error);
+        return events;
     }
-
-    /// <summary>The data of the next event of a name; whoever waits for one asks before he does what brings it about.</summary>
-    public Task<JsonElement> NextEvent(string name) =>
-        _events.GetOrAdd(name, static _ => new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
     private static ReadOnlyMemory<byte> Encode(string command, int id, Action<Utf8JsonWriter>? writeArguments)
     {
@@ -120,12 +119,12 @@ internal sealed class QmpConnection : IAsyncDisposable
         return buffer.WrittenMemory;
     }
 
-    private async Task SendAsync(ReadOnlyMemory<byte> line, CancellationToken cancellationToken)
+    private async Task SendAsync(ReadOnlyMemory<byte> line, Func<ReadOnlyMemory<byte>, ValueTask> sendAsync, CancellationToken cancellationToken)
     {
         await _sending.WaitAsync(cancellationToken);
         try
         {
-            await _stream.WriteAsync(line, _closing.Token);
+            await sendAsync(line);
         }
         finally
         {
@@ -149,16 +148,25 @@ internal sealed class QmpConnection : IAsyncDisposable
         {
             error = e;
         }
+        catch (InvalidOperationException e)
+        {
+            // A member is of another type than it may be.
+            error = new IOException($"QEMU's monitor sends what is no message: {e.Message}", e);
+        }
 
         _error = error;
-        foreach (var waiting in _events.Values) waiting.TrySetException(new IOException(error.Message, error));
+        foreach (var events in _watched.Keys) events.End(error);
         foreach (var reply in _replies.Values) reply.TrySetException(new IOException(error.Message, error));
     }
 
     private void Handle(JsonElement message)
     {
-        if (message.TryGetProperty("event", out var name) && name.GetString() is { } @event && _events.TryRemove(@event, out var waiting))
-            waiting.TrySetResult(message.TryGetProperty("data", out var data) ? data.Clone() : default);
+        if (message.TryGetProperty("event", out var name))
+        {
+            foreach (var (events, watched) in _watched)
+                if (name.ValueEquals(watched)) events.Add(message.TryGetProperty("data", out var data) ? data.Clone() : default);
+        }
+
         if (!message.TryGetProperty("id", out var number) || !number.TryGetInt32(out var id) || !_replies.TryGetValue(id, out var reply)) return;
         if (message.TryGetProperty("return", out var value)) reply.TrySetResult(value.Clone());
         else if (message.TryGetProperty("error", out var error) && error.TryGetProperty("desc", out var text)) reply.TrySetException(new IOException($"QEMU refuses: {text}"));

@@ -16,6 +16,12 @@ internal interface IVmm
     /// <summary>Whether guests find a disk by the serial number of the plan; otherwise by its place among the disks.</summary>
     bool TellsSerials { get; }
 
+    /// <summary>
+    /// Whether a guest that has used its disks can be given others. Where it cannot, because the VMM does not reset a disk, one that has not touched them
+    /// still can.
+    /// </summary>
+    bool ResetsDisks { get; }
+
     /// <summary>Starts a machine: when it returns, its process runs and its guest boots. Nothing is left when it throws.</summary>
     ValueTask<IVirtualMachine> LaunchAsync(VmPlan plan, CancellationToken cancellationToken);
 
@@ -112,6 +118,10 @@ internal interface IVirtualMachine : IAsyncDisposable
 
     /// <summary>Opens a stream to the agent in the guest, waiting until it listens.</summary>
     ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken);
+
+    /// <summary>Gives it other disks in the place of those that it was started with, as many and used in the same way, while its guest uses none.</summary>
+    /// <exception cref="IOException">It could not be done; the machine is of no use any more.</exception>
+    Task SwapDisksAsync(IReadOnlyList<VmDisk> disks, CancellationToken cancellationToken);
 
     /// <summary>Whether the virtual CPUs are stopped.</summary>
     ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken);

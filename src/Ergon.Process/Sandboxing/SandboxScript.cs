@@ -18,11 +18,6 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
     private const MountFlags Unchangeable = Harmless | MountFlags.ReadOnly;
 
     private static readonly string[] Devices = ["null", "zero", "full", "random", "urandom", "tty"];
-    private static readonly string[] MaskedFiles =
-        ["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats"];
-    private static readonly string[] MaskedDirectories =
-        ["/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/kernel/security"];
-    private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
     private readonly List<(string Source, string Target)> _bound = [];
     private readonly Lazy<IReadOnlyList<MountEntry>> _hostMounts = new(MountTable.ReadOwn);
@@ -50,12 +45,12 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         script.ChangeRoot(Root);
         script.SetHostName(spec.HostName);
         if (spec.OwnNetwork) script.BringLoopbackUp();
-        var id = script.StartKeeper(keeper, descriptors);
+        var id = script.StartKeeper(keeper, descriptors, Keeper.WaitPrograms);
         script.Divide();
         StartInit(descriptors.Null, descriptors.LifelineRead);
         if (spec.MountsProcessesDirectly) script.MountProcesses(hostProcesses, "/proc");
         else script.MountProcessesFromInside(descriptors.Null);
-        MaskPaths();
+        script.ProtectPaths();
         return id;
     }
 
@@ -206,17 +201,5 @@ internal sealed class SandboxScript(LaunchScript script, SandboxSpec spec, Sandb
         script.ReturnToRoot();
         script.IgnoreChildren(false);
         script.EndWithThread();
-    }
-
-    private void MaskPaths()
-    {
-        foreach (var file in MaskedFiles) script.Mount("/dev/null", file, null, MountFlags.Bind, tolerated: Errno.NoEntry);
-        foreach (var directory in MaskedDirectories)
-            script.Mount("ergon-masked", directory, "tmpfs", Unchangeable, "mode=0555,size=4k", Errno.NoEntry, Errno.NotADirectory);
-        foreach (var path in ReadOnlyPaths)
-        {
-            script.Mount(path, path, null, MountFlags.Bind | MountFlags.Recursive, tolerated: Errno.NoEntry);
-            script.Mount(null, path, null, MountFlags.Remount | MountFlags.Bind | Unchangeable | MountFlags.NoExecute, null, Errno.NoEntry, Errno.Invalid);
-        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Ergon.Images.Files;
 using Ergon.Linux;
 using Ergon.Networks;
 using Ergon.Runc.Containers;
@@ -18,14 +19,6 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
     // A daemon may be spared, its jobs are not; less than its own it may not be allowed to give.
     private static readonly int OomScoreAdj = (int)Math.Max(0, CgroupText.Number(CgroupText.Read("/proc/self/oom_score_adj")) ?? 0);
 
-    private static readonly string[] MaskedPaths =
-    [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-        "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
-    ];
-
-    private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
     // As Docker has them: a job without capabilities may listen on any port of its own network, and ping.
     private static readonly Dictionary<string, string> NetworkSettings = new() { ["net.ipv4.ip_unprivileged_port_start"] = "0", ["net.ipv4.ping_group_range"] = "0 2147483647" };
 
@@ -43,9 +36,16 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
     /// <summary>Makes the directories that must be there before the root file system is mounted.</summary>
     public static void MakeDirectories(BundlePaths paths)
     {
-        foreach (var directory in (string[])[paths.Bundle, paths.Upper, paths.Work]) Directory.CreateDirectory(directory);
+        foreach (var directory in (string[])[paths.Upper, paths.Work]) Directory.CreateDirectory(directory);
         // The root directory of the container is the upper one's.
         File.SetUnixFileMode(paths.Upper, Executable);
+    }
+
+    /// <summary>Removes them, once no mount namespace uses them any more.</summary>
+    public static void RemoveDirectories(BundlePaths paths)
+    {
+        DirectoryTree.Remove(paths.Upper);
+        DirectoryTree.Remove(paths.Work);
     }
 
     /// <summary>Writes the provision scripts.</summary>
@@ -94,8 +94,8 @@ internal sealed class BundleWriter(ContainerPlan plan, BundlePaths paths, string
                 Namespaces = [.. Namespaces(networkPath)],
                 Sysctl = plan.Network == NetworkMode.Host ? null : NetworkSettings,
                 Seccomp = hasFilter ? null : Seccomp(plan.Capabilities),
-                MaskedPaths = MaskedPaths,
-                ReadonlyPaths = ReadOnlyPaths,
+                MaskedPaths = [.. ProtectedPaths.MaskedFiles, .. ProtectedPaths.MaskedDirectories],
+                ReadonlyPaths = ProtectedPaths.ReadOnly,
             },
         };
         Write(home.PathOf(paths.Configuration), JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig), Readable);

@@ -23,6 +23,14 @@ internal sealed class ContainerHome : IDisposable
     /// <summary>Where a process in the keeper's namespaces finds <see cref="ContainerInit"/>, which the keeper has after the lock of the image.</summary>
     public const string InitPath = "/proc/1/fd/6";
 
+    // SealedRuntime comes after that, where there is one; else it may be anything else.
+    private const int KeptRuntime = 7;
+    private const string RuntimePath = "/proc/1/fd/7";
+    private const string InMemory = "/memfd:";
+
+    // runc ends before it would collect garbage, and has nothing to do at the same time; Go would start threads for both.
+    private static readonly string[] Environment = [.. LaunchScript.SystemPath, "GOGC=off", "GOMAXPROCS=1"];
+
     private const int FirstOfItsNamespace = 1;
     private const MountFlags Slave = (MountFlags)0x80000;
 
@@ -58,16 +66,15 @@ internal sealed class ContainerHome : IDisposable
                 script.Unshare(Namespaces.Mount | (ownNetwork ? Namespaces.Network : Namespaces.None));
                 // What the host unmounts must not be kept busy from here.
                 script.Mount(null, "/", null, MountFlags.Recursive | Slave);
-                script.Mount("tmpfs", paths.Bundle, "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, BundleOptions);
-                script.MakeDirectory(paths.Root, Readable);
-                script.MakeDirectory(paths.Etc, Readable);
-                script.MakeDirectory(paths.State, Private);
                 script.ChangeDirectory(directory);
                 // Nor does this process open a device when it looks for the user in the files of an image.
                 script.Mount("overlay", paths.Root, "overlay", MountFlags.NoDevices, options);
                 script.ChangeDirectory("/");
+                script.Mount("tmpfs", paths.Bundle, "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, BundleOptions);
+                script.MakeDirectory(paths.Etc, Readable);
+                script.MakeDirectory(paths.State, Private);
                 var hostProcesses = LaunchScript.CanMountProcesses ? script.OpenHostProcesses() : default;
-                var id = script.StartKeeper(request, descriptors);
+                var id = script.StartKeeper(request, descriptors, Keeper.HostWaitPrograms);
                 script.Divide();
                 // runc looks at its own processes there.
                 if (LaunchScript.CanMountProcesses) script.MountProcesses(hostProcesses, "/proc");
@@ -81,6 +88,10 @@ internal sealed class ContainerHome : IDisposable
     /// <summary>Takes over the one of a keeper that a former process started; <see langword="null"/> when it is gone.</summary>
     public static ContainerHome? Attach(int keeperId, KernelEvents events) => Keeper.Attach(keeperId, events) is { } keeper ? new ContainerHome(keeper, events) : null;
 
+    /// <summary>Where a process in the keeper's namespaces finds the runtime: in memory, if the keeper has it, else in its file.</summary>
+    public string RuntimeOf(string program) =>
+        new FileInfo($"/proc/{Keeper.Id}/fd/{KeptRuntime}").LinkTarget?.StartsWith(InMemory, StringComparison.Ordinal) == true ? RuntimePath : program;
+
     /// <summary>Leads to what only the keeper's mount namespace sees.</summary>
     public string PathOf(string path) => $"/proc/{Keeper.Id}/root{path}";
 
@@ -88,12 +99,13 @@ internal sealed class ContainerHome : IDisposable
     public SafeFileHandle OpenRoot(BundlePaths paths) => Descriptors.Open(PathOf(paths.Root), Libc.PathOnly);
 
     /// <summary>Starts the first child of the keeper, so that how it ended can be known after this process.</summary>
-    /// <param name="arguments">The argument vector; the first is the program's path.</param>
+    /// <param name="path">The program's path.</param>
+    /// <param name="arguments">The argument vector.</param>
     /// <param name="streams">The descriptors that become its 0, 1, 2, ...</param>
-    public async Task<ChildProcess> StartKeptAsync(IReadOnlyList<string> arguments, IReadOnlyList<int> streams)
+    public async Task<ChildProcess> StartKeptAsync(string path, IReadOnlyList<string> arguments, IReadOnlyList<int> streams)
     {
         using var script = new LaunchScript();
-        _ = await RunAsync(script, arguments, streams, kept: true);
+        _ = await RunAsync(script, path, arguments, streams, kept: true);
         return FindRuntime() ?? throw Ended(arguments);
     }
 
@@ -109,14 +121,14 @@ internal sealed class ContainerHome : IDisposable
     public async Task<ChildProcess> StartAsync(IReadOnlyList<string> arguments, IReadOnlyList<int> streams)
     {
         using var script = new LaunchScript();
-        return await RunAsync(script, arguments, streams, kept: false) ?? throw Ended(arguments);
+        return await RunAsync(script, arguments[0], arguments, streams, kept: false) ?? throw Ended(arguments);
     }
 
     public Task DestroyAsync() => Keeper.DestroyAsync();
 
     public void Dispose() => Keeper.Dispose();
 
-    private async Task<ChildProcess?> RunAsync(LaunchScript script, IReadOnlyList<string> arguments, IReadOnlyList<int> streams, bool kept)
+    private async Task<ChildProcess?> RunAsync(LaunchScript script, string path, IReadOnlyList<string> arguments, IReadOnlyList<int> streams, bool kept)
     {
         using var mounts = Keeper.OpenNamespace("mnt");
         using var processes = Keeper.OpenNamespace("pid");
@@ -128,7 +140,7 @@ internal sealed class ContainerHome : IDisposable
         if (kept) script.Divide();
         script.SetFileModeMask(0x12); // 022
         var child = script.NewSlot();
-        script.Spawn(new SpawnRequest { Name = arguments[0], Candidates = [arguments[0]], Arguments = arguments, Environment = LaunchScript.SystemPath, Streams = streams }, child);
+        script.Spawn(new SpawnRequest { Name = arguments[0], Candidates = [path], Arguments = arguments, Environment = Environment, Streams = streams }, child);
         var outcome = await script.RunAsync(_events);
         if (!outcome.Succeeded) throw outcome.ToException();
         return kept ? null : ChildProcess.Adopt((int)script.Result(child), _events);

@@ -62,7 +62,7 @@ internal static class ContainerInit
     /// <summary>Its exit code when it could not shut a command in.</summary>
     public const int NotShutIn = 125;
 
-    private static readonly Lazy<SafeFileHandle> InMemory = new(() => SealedMemory.Create("container-init", Load()));
+    private static readonly Lazy<SafeFileHandle> InMemory = new(() => SealedMemory.Create("container-init", typeof(ContainerInit).Assembly, "container-init.x64"));
 
     /// <summary>Whether it has been compiled for this machine.</summary>
     public static bool IsSupported => RuntimeInformation.ProcessArchitecture == Architecture.X64;
@@ -87,12 +87,4 @@ internal static class ContainerInit
         [$"/proc/self/fd/{ProgramDescriptor}", onTerminal ? "terminal" : "become", Filter(hasFilter), .. command];
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
-
-    private static byte[] Load()
-    {
-        using var resource = typeof(ContainerInit).Assembly.GetManifestResourceStream("container-init.x64")!;
-        var program = new byte[resource.Length];
-        resource.ReadExactly(program);
-        return program;
-    }
 }

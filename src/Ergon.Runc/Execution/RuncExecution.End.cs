@@ -1,6 +1,6 @@
 using Ergon.Drivers;
-using Ergon.Images.Files;
 using Ergon.Linux;
+using Ergon.Runc.Bundles;
 using Ergon.Runc.Containers;
 
 namespace Ergon.Runc.Execution;
@@ -73,7 +73,7 @@ internal sealed partial class RuncExecution
             // Only now: until the engine has recorded how it ended, a later process must be able to learn it.
             await Task.WhenAll(parts.Home.DestroyAsync(), parts.Cgroup?.RemoveAsync(Events, cancellationToken) ?? Task.CompletedTask);
             if (parts.Plan.Network == NetworkMode.Bridge) await parts.Shared.Networks.RemoveAsync(parts.Context.ExecutorId, Id, cancellationToken);
-            DirectoryTree.Remove(parts.Paths.Written);
+            BundleWriter.RemoveDirectories(parts.Paths);
             _destroyed = true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -35,7 +35,7 @@ internal sealed partial class RuncExecution(ContainerParts parts) : IDriverExecu
 
     public async ValueTask StartAsync(CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        await parts.Shared.Starts.WaitAsync(cancellationToken);
         try
         {
             Watch(await LaunchAsync(cancellationToken));
@@ -47,6 +47,10 @@ internal sealed partial class RuncExecution(ContainerParts parts) : IDriverExecu
             if (e is not (IOException or UnauthorizedAccessException)) throw;
             throw new ExecutorException(ErrorCode.BackendFailed, $"The container could not be started: {e.Message}.", Id, e);
         }
+        finally
+        {
+            parts.Shared.Starts.Release();
+        }
     }
 
     private async Task<ChildProcess> LaunchAsync(CancellationToken cancellationToken)
@@ -55,7 +59,7 @@ internal sealed partial class RuncExecution(ContainerParts parts) : IDriverExecu
         using var ready = new ReadyPipe(Events);
         var given = ContainerInit.Given(ready.WriteDescriptor, parts.Filter);
         using var runtime = await parts.Home.StartKeptAsync(
-            parts.Runtime.Run(given.Count), [Descriptors.Number(nullDevice), parts.Stdout.WriteDescriptor, parts.Stderr.WriteDescriptor, .. given]);
+            parts.Runtime.Path, parts.Runtime.Run(given.Count), [Descriptors.Number(nullDevice), parts.Stdout.WriteDescriptor, parts.Stderr.WriteDescriptor, .. given]);
         ready.CloseWriter();
         parts.Stdout.CloseWriter();
         parts.Stderr.CloseWriter();

@@ -2,7 +2,6 @@ using System.Runtime.Versioning;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ergon.Drivers;
-using Ergon.Images.Files;
 using Ergon.Images.Store;
 using Ergon.Linux;
 using Ergon.Networks;
@@ -42,7 +41,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         var writer = new BundleWriter(plan, _paths, shared.Cgroups.PathFor(_cgroup!, context.ExecutorId, Request.ExecutionId, context.Outlives));
         writer.WriteScripts();
         if (context.Outlives) await File.WriteAllBytesAsync(Path.Combine(context.WorkDirectory, ImageFile), JsonSerializer.SerializeToUtf8Bytes(image.Config, StoreJsonContext.Default.ImageConfiguration), cancellationToken);
-        _home = await ContainerHome.CreateAsync(KeeperRequest(image), _paths, [shared.MountPoints, .. image.Layers], plan.Network == NetworkMode.Bridge, shared.Events);
+        _home = await ContainerHome.CreateAsync(KeeperRequest(image, shared.SealedRuntime.Of(program)), _paths, [shared.MountPoints, .. image.Layers], plan.Network == NetworkMode.Bridge, shared.Events);
         if (context.Outlives) KeeperRecord.AddKeeper(context.WorkDirectory, _home.Keeper.Id);
         cancellationToken.ThrowIfCancellationRequested();
         if (plan.Network == NetworkMode.Bridge) await ConnectAsync(_home, cancellationToken);
@@ -102,7 +101,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         if (_cgroup is not null) await _cgroup.RemoveAsync(shared.Events, CancellationToken.None);
         if (_network is not null) await shared.Networks.RemoveAsync(context.ExecutorId, Request.ExecutionId, CancellationToken.None);
         Release();
-        DirectoryTree.Remove(_paths.Written);
+        BundleWriter.RemoveDirectories(_paths);
     }
 
     /// <summary>Removes everything that a former process left of one execution.</summary>
@@ -111,7 +110,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         if (FindKeeper(context) is { } keeper) await OtherProcess.KillAsync(keeper, shared.Events, cancellationToken);
         if (FindCgroup(context, shared) is { } cgroup) await cgroup.RemoveAsync(shared.Events, cancellationToken);
         await shared.Networks.RemoveAsync(context.ExecutorId, context.Request.ExecutionId, cancellationToken);
-        DirectoryTree.Remove(new BundlePaths(context.WorkDirectory).Written);
+        BundleWriter.RemoveDirectories(new BundlePaths(context.WorkDirectory));
     }
 
     private static int? FindKeeper(DriverContext context)
@@ -146,12 +145,16 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
             context.ExecutorId, Request.ExecutionId, Request.Network, network => NamespaceConnection.MakeAsync(network, inside), cancellationToken);
     }
 
-    private KeeperRequest KeeperRequest(ImageLease image) => new()
+    private KeeperRequest KeeperRequest(ImageLease image, SafeFileHandle? runtime) => new()
     {
         Mark = Mark,
         Outlives = context.Outlives,
-        // In the order of KeptStdout, KeptStderr and InitPath. As long as the keeper has the lock, nobody removes the layers.
-        Kept = [_stdout!.ReadDescriptor, _stderr!.ReadDescriptor, Descriptors.Number(image.Lock), Descriptors.Number(ContainerInit.Program)],
+        // In the order of KeptStdout, KeptStderr, InitPath and RuntimePath. As long as the keeper has the lock, nobody removes the layers.
+        Kept =
+        [
+            _stdout!.ReadDescriptor, _stderr!.ReadDescriptor, Descriptors.Number(image.Lock), Descriptors.Number(ContainerInit.Program),
+            .. runtime is null ? Array.Empty<int>() : [Descriptors.Number(runtime)],
+        ],
     };
 
     private (UserIdentity User, IReadOnlyDictionary<string, string> Environment) FindUser(ContainerPlan plan)
@@ -168,7 +171,7 @@ internal sealed class RuncExecutionBuilder(DriverContext context, RuncSpec spec,
         Plan = plan,
         Paths = _paths,
         Home = _home!,
-        Runtime = new RuncCommand(program, _paths),
+        Runtime = new RuncCommand(program, _home!.RuntimeOf(program), _paths),
         Stdout = _stdout!,
         Stderr = _stderr!,
         Cgroup = _cgroup,

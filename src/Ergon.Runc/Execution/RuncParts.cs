@@ -2,6 +2,7 @@ using System.Runtime.Versioning;
 using Ergon.Images.Store;
 using Ergon.Linux;
 using Ergon.Networks;
+using Ergon.Runc.Containers;
 using Microsoft.Extensions.Logging;
 
 namespace Ergon.Runc.Execution;
@@ -18,6 +19,14 @@ internal sealed record RuncParts
 
     /// <summary>The layer above those of each image; see <see cref="Bundles.MountPointsLayer"/>.</summary>
     public required string MountPoints { get; init; }
+
+    public required SealedRuntime SealedRuntime { get; init; }
+
+    /// <summary>
+    /// Lets as many containers start at one time as keep the processors busy: more would only make each of them slower, so that the first of many is
+    /// ready when the last one is.
+    /// </summary>
+    public SemaphoreSlim Starts { get; } = new(Math.Max(4, 2 * Environment.ProcessorCount));
 
     public required ContainerCgroups Cgroups { get; init; }
 

@@ -1,3 +1,4 @@
+using Ergon.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.Drivers;
@@ -42,14 +43,28 @@ public interface IExecutionDriver : IAsyncDisposable
 /// <summary>What the engine gives to a driver for one execution.</summary>
 public sealed record DriverContext
 {
+    private bool _hasWorkDirectory;
+
     /// <summary>The validated request.</summary>
     public required ExecutionRequest Request { get; init; }
 
     /// <summary>The executor's id: everything created in the backend is marked with it.</summary>
     public required string ExecutorId { get; init; }
 
-    /// <summary>An existing private directory (0700) for the driver's own files; the engine deletes it after the execution is destroyed.</summary>
-    public required string WorkDirectory { get; init; }
+    /// <summary>
+    /// A private directory (0700) for the driver's own files, which is made when it is first asked for; the engine deletes it after the execution is
+    /// destroyed. Throws <see cref="ErrorCode.StorageFailed"/> when it cannot be made.
+    /// </summary>
+    public required string WorkDirectory
+    {
+        get
+        {
+            if (!_hasWorkDirectory) ExecutorDirectory.Create(field, Request.ExecutionId);
+            _hasWorkDirectory = true;
+            return field;
+        }
+        init;
+    }
 
     /// <summary>
     /// Whether a later process can be asked to attach to the execution. Where not, it must end when this process does, if it can be made to.

@@ -37,6 +37,9 @@ internal static partial class EngineLog
     [LoggerMessage(11, LogLevel.Warning, "The {Executor} driver could not be disposed.")]
     public static partial void DisposeFailed(ILogger logger, string executor, Exception exception);
 
+    [LoggerMessage(13, LogLevel.Information, "Execution {ExecutionId} was cancelled before its job started.")]
+    public static partial void StartCancelled(ILogger logger, ExecutionId executionId);
+
     [LoggerMessage(12, LogLevel.Debug, "Execution {ExecutionId} is left as it is found; it was recorded as {Status}.")]
     public static partial void FrozenAsRecorded(ILogger logger, ExecutionId executionId, ExecutionStatus status, Exception exception);
 }

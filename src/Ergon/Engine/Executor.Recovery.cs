@@ -49,9 +49,10 @@ public sealed partial class Executor
         var (request, id) = (stored.Request, stored.Request.ExecutionId);
         if (_executions.ContainsKey(id)) return;
         var directory = executorDirectory.DirectoryOf(id);
-        if (!stored.Released) ExecutorDirectory.CreateParts(directory);
+        if (!stored.Released) ExecutorDirectory.CreatePrivate(directory);
+        ExecutorDirectory.BringUpLog(directory);
         var limits = request.LogLimits.Within(_options.MaxLogLimits);
-        var log = OutputLog.Open(ExecutorDirectory.LogDirectory(directory), limits, _time, _engine.Telemetry.LogBytes);
+        var log = OutputLog.Open(directory, limits, _time, _engine.Telemetry.LogBytes);
         var execution = new Execution(request, stored.Info, log, directory, _engine) { LogLimits = limits };
         execution.Restore(stored);
         ReserveKey(request);

@@ -89,7 +89,7 @@ public sealed partial class Executor
         // The entry in the dictionary is the reservation.
         var directory = executorDirectory.DirectoryOf(request.ExecutionId);
         var limits = request.LogLimits.Within(_options.MaxLogLimits);
-        var log = OutputLog.Create(ExecutorDirectory.LogDirectory(directory), limits, _time, _engine.Telemetry.LogBytes);
+        var log = OutputLog.Create(directory, limits, _time, _engine.Telemetry.LogBytes);
         var execution = new Execution(request, info, log, directory, _engine) { LogLimits = limits, Share = share };
         if (!_executions.TryAdd(request.ExecutionId, execution))
         {
@@ -216,7 +216,8 @@ public sealed partial class Executor
 
     private async Task UndoStartAsync(Execution execution, Action undoResults, ExecutorException error)
     {
-        EngineLog.StartFailed(_engine.Logger, execution.Id, error.Code, error);
+        if (error.Code == ErrorCode.Cancelled) EngineLog.StartCancelled(_engine.Logger, execution.Id);
+        else EngineLog.StartFailed(_engine.Logger, execution.Id, error.Code, error);
         if (execution.Driver is { } driver) await DestroyLateAsync(driver);
         undoResults();
         await ForgetStartAsync(execution, ownsDirectory: error.Code != ErrorCode.ExecutionAlreadyStarted);

@@ -11,16 +11,17 @@ internal static class LogRecovery
     /// </summary>
     public static LogPosition Recover(string indexPath, string stdoutPath, string stderrPath)
     {
-        var position = ReadIndex(indexPath, LengthOf(stdoutPath), LengthOf(stderrPath));
+        var (position, last) = ReadIndex(indexPath, LengthOf(stdoutPath), LengthOf(stderrPath));
         Cut(indexPath, position.Records * LogIndexRecord.Size);
-        position = Cover(position, OutputStream.Stdout, stdoutPath, indexPath);
-        return Cover(position, OutputStream.Stderr, stderrPath, indexPath);
+        position = Cover(position, OutputStream.Stdout, stdoutPath, indexPath, ref last);
+        return Cover(position, OutputStream.Stderr, stderrPath, indexPath, ref last);
     }
 
-    private static LogPosition ReadIndex(string indexPath, long stdoutLength, long stderrLength)
+    private static (LogPosition End, DateTimeOffset Last) ReadIndex(string indexPath, long stdoutLength, long stderrLength)
     {
         var position = default(LogPosition);
-        if (!File.Exists(indexPath)) return position;
+        var last = DateTimeOffset.MinValue;
+        if (!File.Exists(indexPath)) return (position, last);
         using var index = File.OpenRead(indexPath);
         var encoded = new byte[LogIndexRecord.Size];
         while (index.ReadAtLeast(encoded, encoded.Length, throwOnEndOfStream: false) == encoded.Length
@@ -28,23 +29,24 @@ internal static class LogRecovery
         {
             var next = position.After(record);
             if (next.StdoutBytes > stdoutLength || next.StderrBytes > stderrLength) break;
-            position = next;
+            (position, last) = (next, record.Timestamp);
         }
 
-        return position;
+        return (position, last);
     }
 
-    // When the bytes came is not known; when the last of them did, is.
-    private static LogPosition Cover(LogPosition position, OutputStream stream, string path, string indexPath)
+    // When the bytes came is not known; when the last of them did, is: to the tick of the file system, which lags behind the clock that the
+    // records before have their times from, and time does not run backwards in a log.
+    private static LogPosition Cover(LogPosition position, OutputStream stream, string path, string indexPath, ref DateTimeOffset last)
     {
         var length = LengthOf(path);
         if (position.BytesOf(stream) >= length) return position;
-        var written = new DateTimeOffset(File.GetLastWriteTimeUtc(path));
+        if (new DateTimeOffset(File.GetLastWriteTimeUtc(path)) is var written && written > last) last = written;
         using var index = File.OpenHandle(indexPath, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
         Span<byte> encoded = stackalloc byte[LogIndexRecord.Size];
         while (length - position.BytesOf(stream) is > 0 and var rest)
         {
-            var record = new LogIndexRecord(stream, (int)Math.Min(rest, MaxRecordLength), written);
+            var record = new LogIndexRecord(stream, (int)Math.Min(rest, MaxRecordLength), last);
             record.Write(encoded);
             RandomAccess.Write(index, encoded, position.Records * LogIndexRecord.Size);
             position = position.After(record);

@@ -10,6 +10,10 @@ namespace Ergon.Logs;
 internal sealed class OutputLog : IOutputSink, IDisposable
 {
     private const int MaxRecordLength = 1 << 20;
+    private const string StdoutName = "stdout";
+    private const string StderrName = "stderr";
+    private const string IndexName = "index";
+    private const string DroppedName = "dropped";
 
     private readonly Lock _lock = new();
     private readonly long _maxBytesPerStream;
@@ -28,7 +32,7 @@ internal sealed class OutputLog : IOutputSink, IDisposable
         _maxBytesPerStream = maxBytesPerStream;
         _time = time;
         _onBytes = onBytes ?? (static _ => { });
-        _dropped = new DroppedOutput(Path.Combine(directory, "dropped"));
+        _dropped = new DroppedOutput(Path.Combine(directory, DroppedName));
     }
 
     /// <summary>The directory that holds the files.</summary>
@@ -43,10 +47,10 @@ internal sealed class OutputLog : IOutputSink, IDisposable
         get { lock (_lock) return _position; }
     }
 
-    private string IndexPath => Path.Combine(Directory, "index");
+    private string IndexPath => Path.Combine(Directory, IndexName);
 
     /// <summary>The file of a stream; it exists once the stream has a byte.</summary>
-    public string PathOf(OutputStream stream) => Path.Combine(Directory, stream == OutputStream.Stdout ? "stdout" : "stderr");
+    public string PathOf(OutputStream stream) => Path.Combine(Directory, stream == OutputStream.Stdout ? StdoutName : StderrName);
 
     /// <summary>Creates an empty log in an existing directory.</summary>
     public static OutputLog Create(string directory, LogLimits limits, TimeProvider time, Action<int>? onBytes = null) =>
@@ -59,6 +63,13 @@ internal sealed class OutputLog : IOutputSink, IDisposable
         log._position = LogRecovery.Recover(log.IndexPath, log.PathOf(OutputStream.Stdout), log.PathOf(OutputStream.Stderr));
         log._dropped.Load();
         return log;
+    }
+
+    /// <summary>Deletes the files of a log; what else is in its directory stays.</summary>
+    public static void Delete(string directory)
+    {
+        if (!System.IO.Directory.Exists(directory)) return;
+        foreach (var name in (ReadOnlySpan<string>)[StdoutName, StderrName, IndexName, DroppedName]) File.Delete(Path.Combine(directory, name));
     }
 
     /// <inheritdoc/>

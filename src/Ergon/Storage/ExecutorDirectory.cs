@@ -1,10 +1,11 @@
 using Ergon.Engine;
+using Ergon.Logs;
 
 namespace Ergon.Storage;
 
 /// <summary>
-/// The executor's own directory: one directory per execution with the <c>log</c> and the driver's <c>work</c>. Only one process may use
-/// it at a time.
+/// The executor's own directory: one directory per execution with the files of its log and, where the driver has any, its <c>work</c>. Only one process
+/// may use it at a time.
 /// </summary>
 internal sealed class ExecutorDirectory : IDisposable
 {
@@ -42,7 +43,7 @@ internal sealed class ExecutorDirectory : IDisposable
     /// <summary>The directories below it: those of executions, and what a removal did not come to delete.</summary>
     public IReadOnlyList<string> ListDirectories() => Directory.GetDirectories(Root);
 
-    /// <summary>Makes the directories of a new execution.</summary>
+    /// <summary>Makes the directory of a new execution.</summary>
     /// <exception cref="ExecutorException">
     /// <see cref="ErrorCode.ExecutionAlreadyStarted"/> when a former process left one; <see cref="ErrorCode.StorageFailed"/>.
     /// </exception>
@@ -57,24 +58,22 @@ internal sealed class ExecutorDirectory : IDisposable
                 id);
         }
 
+        Create(directory, id);
+    }
+
+    /// <summary>Makes a directory that belongs to an execution, if it is missing.</summary>
+    /// <exception cref="ExecutorException"><see cref="ErrorCode.StorageFailed"/>.</exception>
+    public static void Create(string directory, ExecutionId id)
+    {
         try
         {
-            CreateParts(directory);
+            CreatePrivate(directory);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Delete(directory);
             throw new ExecutorException(
                 ErrorCode.StorageFailed, $"The executor could not create the directory of the execution: {e.Message} Free space in its data directory or repair it.", id, e);
         }
-    }
-
-    /// <summary>Makes the directories of an execution that a former process left, where they are missing.</summary>
-    public static void CreateParts(string directory)
-    {
-        CreatePrivate(directory);
-        CreatePrivate(LogDirectory(directory));
-        CreatePrivate(WorkDirectory(directory));
     }
 
     /// <summary>Makes a directory that only its owner may read, if it is missing.</summary>
@@ -86,7 +85,14 @@ internal sealed class ExecutorDirectory : IDisposable
 
     public string DirectoryOf(ExecutionId id) => Path.Combine(Root, id.Value);
 
-    public static string LogDirectory(string directory) => Path.Combine(directory, "log");
+    /// <summary>Brings the log of an execution that an earlier version left to where it is now: it had a directory of its own.</summary>
+    public static void BringUpLog(string directory)
+    {
+        var former = Path.Combine(directory, "log");
+        if (!Directory.Exists(former)) return;
+        foreach (var file in Directory.GetFiles(former)) File.Move(file, Path.Combine(directory, Path.GetFileName(file)));
+        Directory.Delete(former);
+    }
 
     public static string WorkDirectory(string directory) => Path.Combine(directory, "work");
 
@@ -121,7 +127,7 @@ internal sealed class ExecutorDirectory : IDisposable
     /// <summary>Deletes log, result and work of a concluded execution.</summary>
     public static void Release(Execution execution)
     {
-        Delete(LogDirectory(execution.Directory));
+        OutputLog.Delete(execution.Directory);
         Delete(WorkDirectory(execution.Directory));
         if (!execution.Recorded) File.Delete(Path.Combine(execution.Directory, "result.json"));
     }

@@ -5,6 +5,9 @@ using Ergon.Process.Tests;
 
 [assembly: AssemblyFixture(typeof(RemoteFixture))]
 
+// Most tests wait for another process, and hardly use a core.
+[assembly: Xunit.v3.Parallelization(MaxThreads = 4)]
+
 namespace Ergon.Client.Tests.Conformance;
 
 /// <summary>The conformance suite on a daemon in another process, over local processes.</summary>

@@ -6,6 +6,9 @@ using Ergon.Tests.InMemory;
 
 [assembly: AssemblyFixture(typeof(SqliteFixture))]
 
+// Most tests wait for another process, and hardly use a core.
+[assembly: Xunit.v3.Parallelization(MaxThreads = 4)]
+
 namespace Ergon.Daemon.Tests.Conformance;
 
 /// <summary>The conformance suite on the driver in memory with all records in one database.</summary>

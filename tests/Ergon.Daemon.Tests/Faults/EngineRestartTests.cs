@@ -12,6 +12,10 @@ public sealed class EngineRestartTests
     private const int Jobs = 8;
     private const int Lines = 60;
 
+    // What the Engine has in its memory when it is killed is lost with it: nobody writes then.
+    private const string Pause = "[ $i != 10 ] || sleep 8;";
+    private static readonly TimeSpan UntilPaused = TimeSpan.FromSeconds(1.5);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -24,6 +28,7 @@ public sealed class EngineRestartTests
         await daemon.EventuallyAsync(async () =>
             (await daemon.SendAsync(HttpMethod.Get, "/v1/executions?status=running")).Body.GetProperty("executions").GetArrayLength() == Jobs);
 
+        await Task.Delay(UntilPaused, TimeProvider.System, Token);
         await engine.KillAsync(Token);
         await daemon.EventuallyAsync(async () => !await ReadyAsync("docker"));
         (await daemon.SendAsync(HttpMethod.Get, "/readyz")).Status.Should().Be(HttpStatusCode.OK, "local processes can be run");
@@ -47,6 +52,6 @@ public sealed class EngineRestartTests
     private static string Job(int number, int lines = Lines) => JsonSerializer.Serialize(new
     {
         job_id = "engine", execution_id = $"e{number}-{lines}",
-        engine_spec = new { type = "docker", @params = new { image = "busybox", cmd = new[] { "sh", "-c", $"i=0; while [ $i -lt {lines} ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit {number}" } } },
+        engine_spec = new { type = "docker", @params = new { image = "busybox", cmd = new[] { "sh", "-c", $"i=0; while [ $i -lt {lines} ]; do echo line $i; i=$((i+1)); {Pause} sleep 0.05; done; exit {number}" } } },
     });
 }

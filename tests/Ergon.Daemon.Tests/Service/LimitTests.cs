@@ -43,6 +43,29 @@ public sealed class LimitTests
         }
     }
 
+    [Fact]
+    public async Task Secrets_of_a_request_lie_nowhere_in_the_data_directory_while_it_runs_and_after()
+    {
+        await using var daemon = await RunningDaemon.StartAsync(o => o);
+        var data = Path.GetDirectoryName(daemon.AuditLog)!;
+        var request = RunningDaemon.Script("secret", "sleep 1000", ""","environment":{"PASSWORD":"hunter2"}""");
+        (await daemon.SendAsync(HttpMethod.Post, "/v1/executions", request)).Status.Should().Be(HttpStatusCode.Created);
+        await FindSecretsAsync();
+
+        await daemon.SendAsync(HttpMethod.Post, "/v1/executions/secret/cancel");
+        await daemon.SendAsync(HttpMethod.Get, "/v1/executions/secret?wait_for=cancelled&timeout=30s");
+
+        await FindSecretsAsync();
+        File.Exists(Path.Combine(data, "database.key")).Should().BeTrue();
+
+        async Task FindSecretsAsync()
+        {
+            // A pipe has no length, and would not end.
+            foreach (var file in Directory.GetFiles(data, "*", SearchOption.AllDirectories).Where(f => !f.EndsWith(".lock", StringComparison.Ordinal) && new FileInfo(f).Length > 0))
+                (await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken)).AsSpan().IndexOf("hunter2"u8).Should().Be(-1, file);
+        }
+    }
+
     [Theory]
     [InlineData("""{"cmd":["true"],"user":"daemon"}""", "user")]
     [InlineData("""{"cmd":["true"],"image":"oci:/etc/image"}""", "image")]

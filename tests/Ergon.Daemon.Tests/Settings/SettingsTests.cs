@@ -1,4 +1,8 @@
+using System.Runtime.Versioning;
 using Ergon.Docker;
+using Ergon.MicroVm;
+using Ergon.MicroVm.Firecracker;
+using Ergon.MicroVm.Qemu;
 
 namespace Ergon.Daemon.Tests.Settings;
 
@@ -42,6 +46,26 @@ public sealed class SettingsTests : IDisposable
         options.ExecutorIds.Should().Contain("docker", "node.1");
         options.Network.Should().BeNull();
     }
+
+    [Fact]
+    [SupportedOSPlatform("linux")]
+    public void How_guests_are_made_is_said_for_each_vmm()
+    {
+        var options = Read(
+            """{ "qemu": { "default_memory": "256m", "snapshots": false }, "firecracker": { "jailer": { "user_ids": 10 }, "balloon": true } }""", [],
+            "qemu.warm_machines={}", "qemu.kernel_image=/srv/vmlinux", "firecracker.boot_timeout=5s", "firecracker.warm_machines.max_idle=3", "firecracker.disk_bytes_per_second=1g");
+
+        options.Qemu!.ApplyTo(new QemuOptions()).Should().BeEquivalentTo(
+            new QemuOptions { DefaultMemory = 256 << 20, Snapshots = false, WarmMachines = new WarmMachineOptions(), KernelImage = "/srv/vmlinux" });
+        options.Firecracker!.ApplyTo(new FirecrackerOptions()).Should().BeEquivalentTo(
+            new FirecrackerOptions { Jailer = new JailerOptions { UserIds = 10 }, Balloon = true, BootTimeout = TimeSpan.FromSeconds(5), DiskBytesPerSecond = 1L << 30, WarmMachines = new WarmMachineOptions { MaxIdle = 3 } });
+    }
+
+    [Fact]
+    public void Sizes_of_guests_that_cannot_be_are_told() =>
+        ProblemsOf("""{ "qemu": { "default_cpus": 0, "default_memory": -1, "warm_machines": { "max_idle": 0 } }, "firecracker": { "max_snapshots": 0, "jailer": { "user_ids": 0 } } }""", [])
+            .Select(p => p.Field).Should().BeEquivalentTo(
+                "qemu.default_cpus", "qemu.default_memory", "qemu.warm_machines.max_idle", "firecracker.max_snapshots", "firecracker.jailer.user_ids");
 
     [Fact]
     public void Everything_that_is_wrong_is_told_at_once()

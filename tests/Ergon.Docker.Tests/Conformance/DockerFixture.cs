@@ -7,6 +7,9 @@ using Ergon.Docker.Tests.Conformance;
 [assembly: AssemblyFixture(typeof(DockerFixture))]
 [assembly: AssemblyFixture(typeof(WarmDockerFixture))]
 
+// Most tests wait for the Engine, and hardly use a core.
+[assembly: Xunit.v3.Parallelization(MaxThreads = 4)]
+
 namespace Ergon.Docker.Tests.Conformance;
 
 /// <summary>The conformance suite on a real Docker Engine.</summary>
@@ -19,6 +22,9 @@ public class DockerFixture : ConformanceFixture
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
 
     public override string? SkipReason => TestEngine.Endpoint is null ? TestEngine.Missing : null;
+
+    // The Engine takes a second for 6 MB of it.
+    public override long LargeOutputSize => 40_000_000;
 
     public override SpecConfig? SpecThatNeverGetsPrepared => new DockerSpec { Image = $"{_silentRegistry.LocalEndpoint}/never:latest" }.ToSpecConfig();
 

@@ -124,7 +124,7 @@ internal sealed class ApiHandler(string id)
             case ["drives", var drive]:
                 var update = Schemas.DriveChange.Read(body);
                 if ((string?)update["drive_id"] != drive) throw new FaultException("The id from the path does not match the id from the body!");
-                throw new FaultException(_machine is null ? TooEarly : "Drive error: this stand-in cannot change a drive.");
+                return await Drives.ChangeAsync(update, _machine ?? throw new FaultException(TooEarly), _configuration);
             default:
                 throw Unknown(path, "PATCH");
         }

@@ -12,6 +12,9 @@ internal sealed class QemuCommand(Configuration configuration, long tscKilohertz
 
     private const string PortName = "ergon.agent";
 
+    /// <summary>The device that shows a drive to the guest.</summary>
+    public static string DeviceOf(int drive) => $"block{drive}";
+
     // No guest may wait for a timer that a busy host cannot calibrate. The configured arguments come last and win.
     private const string Before = "tsc=reliable mitigations=off no_timer_check noreplace-smp ";
 
@@ -69,7 +72,7 @@ internal sealed class QemuCommand(Configuration configuration, long tscKilohertz
         var use = drive.Writing is null ? "readonly=on" : "cache=unsafe,discard=unmap";
         Add("-drive", $"if=none,id=disk{index},file=/dev/fdset/{set},format=raw,aio=threads,{use}{Throttling(drive.Body)}");
         // As of the real one, the serial number is not the id of the drive: a guest must not rely on it.
-        Add("-device", $"virtio-blk-device,drive=disk{index},serial=0{1000 + index}");
+        Add("-device", $"virtio-blk-device,id={DeviceOf(index)},drive=disk{index},serial=0{1000 + index}");
     }
 
     private void AddInterface(ConfiguredInterface network, int index)

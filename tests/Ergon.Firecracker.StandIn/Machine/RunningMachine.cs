@@ -14,6 +14,7 @@ internal sealed class RunningMachine
 
     private readonly QemuMonitor _monitor;
     private readonly VsockBridge? _bridge;
+    private int _changes;
     private TaskCompletionSource<bool> _migrated = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private RunningMachine(Configuration configuration)
@@ -68,6 +69,20 @@ internal sealed class RunningMachine
     {
         if (StandInVersion.DeafensResumedGuests) _bridge?.Deafen();
         await _monitor.ExecuteAsync("cont");
+    }
+
+    /// <summary>Puts another file in the place of a drive's.</summary>
+    public async Task ChangeDriveAsync(int drive, string path, bool readOnly)
+    {
+        var node = $"changed{_changes++}";
+        await _monitor.ExecuteAsync("blockdev-add", new JsonObject
+        {
+            ["driver"] = "raw",
+            ["node-name"] = node,
+            ["read-only"] = readOnly,
+            ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = path, ["locking"] = "off", ["aio"] = "threads", ["read-only"] = readOnly },
+        });
+        await _monitor.ExecuteAsync("qom-set", new JsonObject { ["path"] = $"/machine/peripheral/{QemuCommand.DeviceOf(drive)}", ["property"] = "drive", ["value"] = node });
     }
 
     public async Task PressCtrlAltDelAsync() => await _monitor.ExecuteAsync("send-key", new JsonObject

@@ -40,6 +40,8 @@ public sealed class ContractTests : IAsyncLifetime
     [InlineData("PUT", "/actions", """{"action_type":"InstanceStart"}""", "Start microvm error: Cannot start microvm without kernel configuration.")]
     [InlineData("PUT", "/actions", """{"action_type":"SendCtrlAltDel"}""", "The requested operation is not supported before starting the microVM.")]
     [InlineData("PATCH", "/vm", """{"state":"Paused"}""", "The requested operation is not supported before starting the microVM.")]
+    [InlineData("PATCH", "/drives/a", """{"drive_id":"a","path_on_host":"/x"}""", "The requested operation is not supported before starting the microVM.")]
+    [InlineData("PATCH", "/drives/a", """{"drive_id":"b","path_on_host":"/x"}""", "The id from the path does not match the id from the body!")]
     [InlineData("GET", "/nosuch", "", "Invalid request method and/or path: GET nosuch.")]
     [InlineData("PUT", "/machine-config", "", "Empty PUT request.")]
     [InlineData("PATCH", "/machine-config", "{}", "Empty PATCH request.")]

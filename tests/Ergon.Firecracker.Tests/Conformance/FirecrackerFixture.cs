@@ -5,13 +5,15 @@ using Ergon.Firecracker.Tests.Conformance;
 using Ergon.MicroVm;
 using Ergon.MicroVm.Firecracker;
 using Ergon.MicroVm.Tests.Guests;
+using Ergon.MicroVm.Warm;
 
 [assembly: AssemblyFixture(typeof(FirecrackerFixture))]
+[assembly: AssemblyFixture(typeof(WarmFirecrackerFixture))]
 
 namespace Ergon.Firecracker.Tests.Conformance;
 
 /// <summary>The conformance suite through the Firecracker driver: on a real Firecracker where one is given, else on the stand-in.</summary>
-public sealed class FirecrackerFixture : ConformanceFixture
+public class FirecrackerFixture : ConformanceFixture
 {
     // Accepts connections and never answers: a registry whose pulls do not end.
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
@@ -23,7 +25,7 @@ public sealed class FirecrackerFixture : ConformanceFixture
     public string Image { get; private set; } = "";
 
     /// <summary>The options of every executor of the suite.</summary>
-    public FirecrackerOptions Options => new()
+    public virtual FirecrackerOptions Options => new()
     {
         Program = Program,
         KernelImage = TestGuest.Kernel,
@@ -54,10 +56,13 @@ public sealed class FirecrackerFixture : ConformanceFixture
 
     public override Task<bool> KillExternallyAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
     {
-        if (HostView.MachineOf(executorId, executionId) is not { } id) return Task.FromResult(false);
+        if (HostView.MachineOf(executorId, MachineOf(executorId, executionId)) is not { } id) return Task.FromResult(false);
         System.Diagnostics.Process.GetProcessById(id).Kill();
         return Task.FromResult(true);
     }
+
+    /// <summary>The name by which the machine of an execution is marked.</summary>
+    protected virtual string MachineOf(string executorId, ExecutionId executionId) => executionId.Value;
 
     protected override async ValueTask SetUpAsync()
     {
@@ -78,4 +83,13 @@ public sealed class FirecrackerFixture : ConformanceFixture
 
     protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
         Task.FromResult(HostView.Leftovers(executorIds));
+}
+
+/// <summary>The conformance suite in machines that waited for their jobs.</summary>
+public sealed class WarmFirecrackerFixture : FirecrackerFixture
+{
+    public override FirecrackerOptions Options => base.Options with { WarmMachines = new WarmMachineOptions { Always = true } };
+
+    protected override string MachineOf(string executorId, ExecutionId executionId) =>
+        new MachineDirectories(Path.Combine(Options.CacheDirectory!, "machines", FirecrackerExecutor.Type)).Find(executorId, executionId)?.Name ?? executionId.Value;
 }

@@ -1,8 +1,10 @@
 using System.Globalization;
 using Ergon.Conformance;
 using Ergon.Firecracker.Tests.Conformance;
+using Ergon.Firecracker.Tests.Launching;
 using Ergon.MicroVm;
 using Ergon.MicroVm.Firecracker;
+using Microsoft.Extensions.Logging;
 
 namespace Ergon.Firecracker.Tests.Jailing;
 
@@ -87,6 +89,19 @@ public sealed class JailTests(FirecrackerFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_machine_that_waited_in_a_jail_has_its_jobs_disks()
+    {
+        var input = fixture.NewDirectory();
+        await File.WriteAllTextAsync(Path.Combine(input, "given"), "given", Token);
+        using var warnings = new Warnings();
+        await using var executor = NewExecutor(fixture.Options with { WarmMachines = new WarmMachineOptions { Always = true } }, warnings.Factory);
+        var request = Request("cat /in/given") with { Inputs = [new StorageVolume { Source = input, Target = "/in", ReadOnly = true }] };
+        (await executor.RunAsync(request, Token)).Stdout.Text.Should().Be("given");
+        warnings.Texts.Should().BeEmpty();
+        Directory.GetFiles(_jailer.StateDirectory).Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task A_machine_in_a_jail_is_found_again_and_its_user_stays_its_own()
     {
         var request = Request("echo before; i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done; echo after; exit 5");
@@ -131,9 +146,10 @@ public sealed class JailTests(FirecrackerFixture fixture) : IAsyncLifetime
         fingerprint.Problems.Should().ContainSingle(p => p.Problem.Contains("jailer") && p.Remedy.Contains("Jailer.Program"));
     }
 
-    private Executor NewExecutor(FirecrackerOptions? options = null) => FirecrackerExecutor.Create(
+    private Executor NewExecutor(FirecrackerOptions? options = null, ILoggerFactory? loggerFactory = null) => FirecrackerExecutor.Create(
         (options ?? fixture.Options) with { Jailer = _jailer },
-        new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach });
+        new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach },
+        loggerFactory);
 
     private ExecutionRequest Request(string script) => new()
     {

@@ -1,7 +1,6 @@
 using Ergon.Linux;
 using Ergon.MicroVm.Firecracker;
 using Ergon.MicroVm.Vmm;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ergon.Firecracker.Tests.Launching;
 
@@ -75,7 +74,7 @@ public sealed class LaunchTests : IDisposable
     private async Task LaunchAsync(string script, TimeSpan? deadline = null)
     {
         var options = new FirecrackerOptions { Program = await ProgramAsync(script, Version) };
-        var vmm = new FirecrackerVmm(options, new FirecrackerProbe(options), _events, null, NullLogger.Instance, TimeProvider.System) { ApiDeadline = deadline ?? TimeSpan.FromSeconds(60) };
+        var vmm = new FirecrackerVmm(options, new FirecrackerProbe(options), _events, null) { ApiDeadline = deadline ?? TimeSpan.FromSeconds(60) };
         var machine = Directory.CreateDirectory(Path.Combine(_directory, "machine")).FullName;
         var kernel = Path.Combine(machine, "kernel");
         await File.WriteAllTextAsync(kernel, "a kernel", Token);

@@ -31,21 +31,19 @@ public sealed class OwnInitTests(FirecrackerFixture fixture)
     public async Task Firecrackers_own_words_tell_why_a_machine_does_not_start()
     {
         var request = await RequestAsync("true");
-        var refused = await Assert.ThrowsAsync<ExecutorException>(() => Executor(new FirecrackerOptions { CpuTemplate = "NoSuch" }).RunAsync(request, Token));
+        await using var executor = Executor(new FirecrackerOptions { CpuTemplate = "NoSuch" });
+        var refused = await Assert.ThrowsAsync<ExecutorException>(() => executor.RunAsync(request, Token));
         refused.Code.Should().Be(ErrorCode.BackendFailed);
         refused.Message.Should().Contain("Firecracker refuses PUT /machine-config").And.Contain("unknown variant `NoSuch`");
     }
 
     private async Task<ExecutionResult> RunAsync(string script)
     {
-        var executor = Executor(new FirecrackerOptions());
-        await using (executor as IAsyncDisposable)
-        {
-            var request = await RequestAsync(script);
-            var result = await executor.RunAsync(request, Token);
-            await executor.CleanupAsync(Token);
-            return result;
-        }
+        await using var executor = Executor(new FirecrackerOptions());
+        var request = await RequestAsync(script);
+        var result = await executor.RunAsync(request, Token);
+        await executor.CleanupAsync(Token);
+        return result;
     }
 
     private Executor Executor(FirecrackerOptions options)

@@ -1,8 +1,6 @@
-using System.Collections.Concurrent;
 using Ergon.Firecracker.Tests.Conformance;
 using Ergon.MicroVm;
 using Ergon.MicroVm.Firecracker;
-using Microsoft.Extensions.Logging;
 
 namespace Ergon.Firecracker.Tests.Launching;
 
@@ -20,7 +18,7 @@ public sealed class SnapshotTests(FirecrackerFixture fixture)
         await using var executor = FirecrackerExecutor.Create(
             fixture.Options with { Snapshots = true, CacheDirectory = cache },
             new ExecutorOptions { ExecutorId = $"snapshots-{Guid.NewGuid():n}", DataDirectory = fixture.NewDirectory() },
-            warnings);
+            warnings.Factory);
 
         var first = await RunAsync(executor, "first");
         warnings.Texts.Should().BeEmpty();
@@ -36,30 +34,6 @@ public sealed class SnapshotTests(FirecrackerFixture fixture)
         await RunAsync(executor, "third");
         Directory.Exists(state).Should().BeFalse();
         await executor.CleanupAsync(Token);
-    }
-
-    private sealed class Warnings : ILoggerFactory, ILogger
-    {
-        public ConcurrentQueue<string> Texts { get; } = new();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (IsEnabled(logLevel)) Texts.Enqueue($"{formatter(state, exception)} {exception}");
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
-
-        public void Dispose()
-        {
-            // Nothing is held.
-        }
     }
 
     // Returns what the guest's random generator says.

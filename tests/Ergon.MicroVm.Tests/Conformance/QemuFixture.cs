@@ -4,13 +4,18 @@ using Ergon.Conformance;
 using Ergon.MicroVm.Qemu;
 using Ergon.MicroVm.Tests.Conformance;
 using Ergon.MicroVm.Tests.Guests;
+using Ergon.MicroVm.Warm;
 
 [assembly: AssemblyFixture(typeof(QemuFixture))]
+[assembly: AssemblyFixture(typeof(WarmQemuFixture))]
+
+// Most tests wait for a guest, which does not always use a core.
+[assembly: Xunit.v3.Parallelization(MaxThreads = 4)]
 
 namespace Ergon.MicroVm.Tests.Conformance;
 
 /// <summary>The conformance suite in real QEMU guests.</summary>
-public sealed class QemuFixture : ConformanceFixture
+public class QemuFixture : ConformanceFixture
 {
     // Accepts connections and never answers: a registry whose pulls do not end.
     private readonly TcpListener _silentRegistry = new(IPAddress.Loopback, 0);
@@ -19,7 +24,7 @@ public sealed class QemuFixture : ConformanceFixture
     public string Image { get; private set; } = "";
 
     /// <summary>The options of every executor of the tests.</summary>
-    public QemuOptions Options => new()
+    public virtual QemuOptions Options => new()
     {
         KernelImage = TestGuest.Kernel,
         CacheDirectory = Path.Combine(Root, "cache"),
@@ -49,10 +54,13 @@ public sealed class QemuFixture : ConformanceFixture
 
     public override Task<bool> KillExternallyAsync(string executorId, ExecutionId executionId, CancellationToken cancellationToken)
     {
-        if (HostView.MachineOf(executorId, executionId) is not { } id) return Task.FromResult(false);
+        if (HostView.MachineOf(executorId, MachineOf(executorId, executionId)) is not { } id) return Task.FromResult(false);
         System.Diagnostics.Process.GetProcessById(id).Kill();
         return Task.FromResult(true);
     }
+
+    /// <summary>The name by which the machine of an execution is marked.</summary>
+    protected virtual string MachineOf(string executorId, ExecutionId executionId) => executionId.Value;
 
     protected override async ValueTask SetUpAsync()
     {
@@ -70,4 +78,13 @@ public sealed class QemuFixture : ConformanceFixture
 
     protected override Task<IReadOnlyList<string>> FindLeftoversAsync(IReadOnlyCollection<string> executorIds) =>
         Task.FromResult(HostView.Leftovers(executorIds));
+}
+
+/// <summary>The conformance suite in machines that waited for their jobs.</summary>
+public sealed class WarmQemuFixture : QemuFixture
+{
+    public override QemuOptions Options => base.Options with { WarmMachines = new WarmMachineOptions { Always = true } };
+
+    protected override string MachineOf(string executorId, ExecutionId executionId) =>
+        new MachineDirectories(Path.Combine(Options.CacheDirectory!, "machines", QemuExecutor.Type)).Find(executorId, executionId)?.Name ?? executionId.Value;
 }

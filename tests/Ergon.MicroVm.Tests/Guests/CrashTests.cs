@@ -1,33 +1,12 @@
 using System.Diagnostics;
 using Ergon.Conformance;
-using Ergon.MicroVm.Qemu;
 using Ergon.MicroVm.Tests.Conformance;
 
 namespace Ergon.MicroVm.Tests.Guests;
 
 /// <summary>Whatever dies, the reason is right and nothing is left.</summary>
-public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
+public sealed class CrashTests(QemuFixture fixture) : MachineTests(fixture)
 {
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
-
-    private readonly string _executorId = $"vm-crash-{Guid.NewGuid():n}";
-    private readonly string _data = fixture.SkipReason is null ? fixture.NewDirectory() : "";
-
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync()
-    {
-        Assert.SkipWhen(fixture.SkipReason is not null, fixture.SkipReason ?? "");
-        return ValueTask.CompletedTask;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (fixture.SkipReason is not null) return;
-        await using (var executor = NewExecutor()) await executor.CleanupAsync();
-        HostView.Leftovers([_executorId]).Should().BeEmpty();
-    }
-
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -42,9 +21,9 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
             await UntilAsync(() => step switch
             {
                 0 => true,
-                1 => Directory.Exists(Path.Combine(_data, _executorId, request.ExecutionId.Value)),
-                2 => HostView.MachineOf(_executorId, request.ExecutionId) is not null,
-                _ => Directory.EnumerateFiles(_data, "started", SearchOption.AllDirectories).Any(),
+                1 => Directory.Exists(Path.Combine(Data, ExecutorId, request.ExecutionId.Value)),
+                2 => HostView.MachineOf(ExecutorId, request.ExecutionId) is not null,
+                _ => Directory.EnumerateFiles(Data, "started", SearchOption.AllDirectories).Any(),
             });
             host.Kill();
             await host.WaitForExitAsync(Token);
@@ -59,7 +38,7 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
             await second.RemoveAsync(info.ExecutionId, TimeSpan.FromSeconds(30), Token);
         }
 
-        HostView.MachinesOf(_executorId).Should().BeEmpty();
+        HostView.MachinesOf(ExecutorId).Should().BeEmpty();
     }
 
     [Fact]
@@ -87,13 +66,13 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
         await using var executor = NewExecutor();
         var request = Request("sleep 1000");
         var start = executor.StartAsync(request, Token);
-        await UntilAsync(() => HostView.MachineOf(_executorId, request.ExecutionId) is not null);
-        Process.GetProcessById(HostView.MachineOf(_executorId, request.ExecutionId)!.Value).Kill();
+        await UntilAsync(() => HostView.MachineOf(ExecutorId, request.ExecutionId) is not null);
+        Process.GetProcessById(HostView.MachineOf(ExecutorId, request.ExecutionId)!.Value).Kill();
         try
         {
             // A machine that begins as a copy may be through before it is killed; one that is killed while its state is loaded boots again.
             await start;
-            if (HostView.MachineOf(_executorId, request.ExecutionId) is not null) await executor.CancelAsync(request.ExecutionId, Token);
+            if (HostView.MachineOf(ExecutorId, request.ExecutionId) is not null) await executor.CancelAsync(request.ExecutionId, Token);
             (await executor.WaitAsync(request.ExecutionId, Token)).Reason.Should().BeOneOf(TerminationReason.KilledExternally, TerminationReason.Cancelled);
             await executor.RemoveAsync(request.ExecutionId, TimeSpan.FromSeconds(30), Token);
         }
@@ -103,7 +82,7 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
         }
 
         (await executor.ListAsync(cancellationToken: Token)).Should().BeEmpty();
-        HostView.MachinesOf(_executorId).Should().BeEmpty();
+        HostView.MachinesOf(ExecutorId).Should().BeEmpty();
     }
 
     [Fact]
@@ -116,9 +95,9 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
             await first.WaitForOutputAsync(request.ExecutionId, "before\n", Token);
         }
 
-        var machine = Process.GetProcessById(HostView.MachineOf(_executorId, request.ExecutionId)!.Value);
+        var machine = Process.GetProcessById(HostView.MachineOf(ExecutorId, request.ExecutionId)!.Value);
         machine.Kill();
-        await UntilAsync(() => HostView.MachineOf(_executorId, request.ExecutionId) is null);
+        await UntilAsync(() => HostView.MachineOf(ExecutorId, request.ExecutionId) is null);
         await using var second = NewExecutor();
         await second.RecoverAsync(Token);
         var result = await second.WaitAsync(request.ExecutionId, Token);
@@ -147,27 +126,7 @@ public sealed class CrashTests(QemuFixture fixture) : IAsyncLifetime
         (result.ExitCode, result.Stdout.Text).Should().Be((7, "before\nafter\n"));
     }
 
-    private ExecutionRequest Request(string script) => new()
-    {
-        JobId = JobId.Parse("crash"),
-        ExecutionId = ExecutionId.New(),
-        EngineSpec = new MicroVmSpec { Image = fixture.Image, Cmd = ["sh", "-c", script] }.ToSpecConfig(QemuExecutor.Type),
-    };
+    private Executor NewExecutor(TimeSpan? bootTimeout = null) => NewExecutor(Fixture.Options with { BootTimeout = bootTimeout ?? Fixture.Options.BootTimeout });
 
-    private Executor NewExecutor(TimeSpan? bootTimeout = null) => QemuExecutor.Create(
-        fixture.Options with { BootTimeout = bootTimeout ?? fixture.Options.BootTimeout }, new ExecutorOptions { ExecutorId = _executorId, DataDirectory = _data, DisposeBehavior = DisposeBehavior.Detach });
-
-    private Process StartHost(ExecutionRequest request)
-    {
-        var file = Path.Combine(_data, $"{request.ExecutionId}.request");
-        File.WriteAllBytes(file, ErgonJson.SerializeRequest(request));
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ergon.MicroVm.TestProgram")) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true };
-        foreach (var argument in new[] { "execute", TestGuest.Kernel!, fixture.Options.CacheDirectory!, fixture.Root, _executorId, _data, file }) start.ArgumentList.Add(argument);
-        return Process.Start(start)!;
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        while (!condition()) await Task.Delay(Look, TimeProvider.System, Token);
-    }
+    private Process StartHost(ExecutionRequest request) => ExecutorHost.Start(Fixture, warm: false, ExecutorId, Data, request);
 }

@@ -20,8 +20,11 @@ internal static class HostView
     }
 
     /// <summary>The process of one machine; <see langword="null"/>: there is none.</summary>
-    public static int? MachineOf(string executorId, ExecutionId executionId) =>
-        MachinesOf(executorId).Where(m => m.Execution == executionId.Value).Select(m => (int?)m.ProcessId).FirstOrDefault();
+    public static int? MachineOf(string executorId, ExecutionId executionId) => MachineOf(executorId, executionId.Value);
+
+    /// <summary>The process of one machine, by what it is marked with; <see langword="null"/>: there is none.</summary>
+    public static int? MachineOf(string executorId, string mark) =>
+        MachinesOf(executorId).Where(m => m.Execution == mark).Select(m => (int?)m.ProcessId).FirstOrDefault();
 
     /// <summary>Everything that is left of some executors.</summary>
     public static IReadOnlyList<string> Leftovers(IReadOnlyCollection<string> executorIds) =>

@@ -50,7 +50,7 @@ public sealed class FirewallTests
         await using var lab = await NetworkLab.CreateAsync();
         (await lab.StartNetworks().AskAsync("probe")).Should().Be("ok ");
         var refused = await lab.Host.TryAsync(
-            "sh", "-c", $"printf 'probe\ncleanup one\nremove one a\n' | setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all {NetworkNamespace.Program} networks {lab.StateDirectory}");
+            "sh", "-c", $"printf 'probe\ncleanup one\nremove one a\n' | {NetworkNamespace.ProgramAs(1000)} networks {lab.StateDirectory}");
         var answers = refused.StandardOutput.TrimEnd('\n').Split('\n');
         answers[0].Should().Contain("CAP_NET_ADMIN");
         answers[1..].Should().Equal("ok ", "ok ");

@@ -156,7 +156,7 @@ public sealed class LifeTests
         async Task<int> AttachAsync(int user) => (await lab.Host.TryAsync(
             "unshare", "--mount", "sh", "-c",
             $"mount -t tmpfs tmpfs {lab.StateDirectory} && mknod -m 666 {lab.StateDirectory}/tun c 10 200 && mount --bind {lab.StateDirectory}/tun /dev/net/tun && " +
-            $"exec setpriv --reuid={user} --regid=1000 --clear-groups --inh-caps=-all {NetworkNamespace.Program} attach {network.InterfaceName}")).ExitCode;
+            $"exec {NetworkNamespace.ProgramAs(user)} attach {network.InterfaceName}")).ExitCode;
     }
 
     [Fact]

@@ -9,6 +9,10 @@ internal sealed class NetworkNamespace : IAsyncDisposable
 {
     public static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Ergon.MicroVm.TestProgram");
 
+    /// <summary>The command that runs it as another user. It is seen elsewhere then: the clone may lie in a directory that is its owner's only.</summary>
+    public static string ProgramAs(int user) =>
+        $"unshare --mount sh -c 'mount --bind {AppContext.BaseDirectory} /mnt && exec setpriv --reuid={user} --regid=1000 --clear-groups --inh-caps=-all /mnt/{Path.GetFileName(Program)} \"$@\"' sh";
+
     private readonly Process _keeper;
     private readonly List<RunningProgram> _programs = [];
 

@@ -3,6 +3,8 @@ using System.Diagnostics.Metrics;
 using Ergon.Conformance;
 using Ergon.Tests.InMemory;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace Ergon.Tests.Engine;
 
@@ -56,6 +58,22 @@ public sealed class ObservabilityTests : IAsyncDisposable
 
         spans.All.Should().ContainSingle(s => s.OperationName == "execution").Which.Status.Should().Be(ActivityStatusCode.Error);
         spans.All.Should().NotContain(s => s.OperationName == "run");
+    }
+
+    [Theory]
+    [InlineData("hang", null, LogLevel.Information)]
+    [InlineData(null, "fail", LogLevel.Warning)]
+    public async Task A_start_that_fails_is_a_warning_and_one_that_is_given_up_is_none(string? prepare, string? start, LogLevel level)
+    {
+        using var provider = new FakeLoggerProvider();
+        using var logs = new LoggerFactory([provider]);
+        await using var executor = new Executor(new InMemoryDriver(new InMemoryBackend()), loggerFactory: logs);
+        var request = Request() with { EngineSpec = InMemoryDriver.Spec(new TestJob(), prepare, start) };
+        var starting = executor.StartAsync(request, Token);
+        if (prepare is not null) await executor.CancelAsync(request.ExecutionId, Token);
+        await Assert.ThrowsAsync<ExecutorException>(() => starting);
+
+        provider.Collector.GetSnapshot().Should().ContainSingle(r => r.Message.Contains(request.ExecutionId.Value)).Which.Level.Should().Be(level);
     }
 
     [Fact]

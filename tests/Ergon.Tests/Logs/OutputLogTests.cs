@@ -1,5 +1,6 @@
 using CsCheck;
 using Ergon.Logs;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Ergon.Tests.Logs;
 
@@ -134,6 +135,21 @@ public sealed class OutputLogTests : IDisposable
             },
             iter: 150,
             threads: 1);
+    }
+
+    [Fact]
+    public async Task What_the_index_does_not_tell_is_no_older_than_what_it_tells()
+    {
+        var directory = NewDirectory();
+        var ahead = new FakeTimeProvider(DateTimeOffset.UtcNow.AddMinutes(1));
+        using (var log = OutputLog.Create(directory, new LogLimits(), ahead)) await WriteAsync(log, (OutputStream.Stdout, [1]), (OutputStream.Stdout, [2]));
+        await File.AppendAllBytesAsync(Path.Combine(directory, "stdout"), [3], TestContext.Current.CancellationToken);
+        await File.AppendAllBytesAsync(Path.Combine(directory, "stderr"), [4], TestContext.Current.CancellationToken);
+
+        using var recovered = OutputLog.Open(directory, new LogLimits(), TimeProvider.System);
+        var entries = await ReadAsync(recovered, default, follow: false);
+        entries.Select(e => e.Data.Span[0]).Should().Equal(1, 2, 3, 4);
+        entries.Should().AllSatisfy(e => e.Timestamp.Should().Be(ahead.GetUtcNow()));
     }
 
     [Fact]

@@ -37,6 +37,22 @@ public sealed class ResumptionTests : StoreTests
     }
 
     [Fact]
+    public async Task A_log_that_an_earlier_version_left_in_a_directory_of_its_own_is_read_and_released()
+    {
+        var request = Request(Print("before"), Exit(0));
+        var first = Create();
+        await first.RunAsync(request, Token);
+        await first.DisposeAsync();
+        var former = Directory.CreateDirectory(Path.Combine(DirectoryOf(request.ExecutionId), "log")).FullName;
+        foreach (var name in new[] { "stdout", "index" }) File.Move(Path.Combine(DirectoryOf(request.ExecutionId), name), Path.Combine(former, name));
+
+        var second = Create();
+        await second.RecoverAsync(Token);
+        (await second.ReadStdoutAsync(request.ExecutionId, Token)).Should().Be("before");
+        Directory.Exists(former).Should().BeFalse();
+    }
+
+    [Fact]
     public async Task The_events_of_one_execution_end_with_its_last_one_also_when_they_are_past()
     {
         var executor = Create();

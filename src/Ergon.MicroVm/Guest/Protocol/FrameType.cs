@@ -22,6 +22,7 @@ internal enum FrameType : byte
     Collect = 13,
     Shutdown = 14,
     Settle = 15,
+    Rehearse = 16,
 
     // Guest to host.
     Welcome = 64,

@@ -1,18 +1,19 @@
-namespace Ergon.Docker.Warm;
+namespace Ergon.Drivers;
 
-/// <summary>The waiting containers of one kind, and how many there should be.</summary>
-internal sealed class WarmShelf(WarmKind kind, TimeSpan idleTime)
+/// <summary>The waiting sandboxes of one kind, and how many there should be.</summary>
+internal sealed class WarmShelf<TKind, TSandbox>(TKind kind, TimeSpan idleTime)
+    where TSandbox : class
 {
     private static readonly TimeSpan Burst = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(30);
 
-    private readonly Queue<WarmContainer> _waiting = new();
+    private readonly Queue<TSandbox> _waiting = new();
     private readonly Queue<DateTimeOffset> _asked = new();
     private DateTimeOffset _burstAt;
     private DateTimeOffset _restUntil;
     private int _burst;
 
-    public WarmKind Kind => kind;
+    public TKind Kind => kind;
 
     /// <summary>How many wait or are being made.</summary>
     public int Count => _waiting.Count + Making;
@@ -30,7 +31,7 @@ internal sealed class WarmShelf(WarmKind kind, TimeSpan idleTime)
     public bool IsForgotten(DateTimeOffset now) => now - LastAsked >= idleTime;
 
     /// <summary>When none is kept any more, if nobody asks.</summary>
-    public DateTimeOffset ForgottenAt => LastAsked + idleTime;
+    public DateTimeOffset ForgottenAt => DateTimeOffset.MaxValue - LastAsked > idleTime ? LastAsked + idleTime : DateTimeOffset.MaxValue;
 
     /// <summary>
     /// Notes that one is asked for. As many are kept as were asked for within a second of late; none for what is asked for only once.
@@ -51,7 +52,7 @@ internal sealed class WarmShelf(WarmKind kind, TimeSpan idleTime)
 
     public void Begin() => Making++;
 
-    public void Add(WarmContainer made)
+    public void Add(TSandbox made)
     {
         Making--;
         _waiting.Enqueue(made);
@@ -65,5 +66,5 @@ internal sealed class WarmShelf(WarmKind kind, TimeSpan idleTime)
     }
 
     /// <summary>Takes the one that has waited longest.</summary>
-    public WarmContainer? TryTake() => _waiting.TryDequeue(out var container) ? container : null;
+    public TSandbox? TryTake() => _waiting.TryDequeue(out var sandbox) ? sandbox : null;
 }

@@ -1,0 +1,79 @@
+using Ergon.Linux;
+using Ergon.MicroVm.Guest.Boot;
+using Ergon.MicroVm.Qemu;
+using Ergon.MicroVm.Tests.Conformance;
+using Ergon.MicroVm.Vmm;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Ergon.MicroVm.Tests.Qemu;
+
+/// <summary>What becomes of a machine that is told by its monitor what to do.</summary>
+public sealed class QemuMachineTests(QemuFixture fixture) : IAsyncLifetime
+{
+    private readonly KernelEvents _events = new();
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync()
+    {
+        Assert.SkipWhen(fixture.SkipReason is not null, fixture.SkipReason ?? "");
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _events.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_machine_goes_on_when_its_saving_is_given_up()
+    {
+        await using var machine = await LaunchAsync();
+        try
+        {
+            await machine.WaitUntilRunningAsync(Token);
+            var (readEnd, writeEnd) = Descriptors.Pipe();
+            using var given = readEnd;
+            using var impatience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+            // As onto a disk that takes nothing more: nobody reads yet.
+            var saving = async () =>
+            {
+                using (writeEnd) await machine.SaveAsync(writeEnd, impatience.Token);
+            };
+            await saving.Should().ThrowAsync<OperationCanceledException>();
+
+            // QEMU is done with it when it has closed the file.
+            await using (var state = new FileStream(given, FileAccess.Read)) await state.CopyToAsync(Stream.Null, Token);
+
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            deadline.CancelAfter(TimeSpan.FromSeconds(20));
+            await machine.WaitUntilRunningAsync(deadline.Token);
+        }
+        finally
+        {
+            machine.Kill();
+            await machine.Ended;
+        }
+    }
+
+    private async Task<QemuMachine> LaunchAsync()
+    {
+        var cache = fixture.NewDirectory();
+        using var boot = new GuestBoot(fixture.Options, cache);
+        var vmm = new QemuVmm(fixture.Options, boot, cache, _events, NullLogger.Instance, TimeProvider.System);
+        var files = await boot.GetAsync(null, vmm.ModulesFor(null), Token);
+        var plan = new VmPlan
+        {
+            Name = "tests/machine",
+            Directory = fixture.NewDirectory(),
+            Cpus = 1,
+            MemoryBytes = 256L << 20,
+            KernelPath = files.KernelPath,
+            InitrdPath = files.InitramfsPath,
+            KernelArguments = files.KernelArguments,
+            HasAgent = true,
+        };
+        return await vmm.LaunchAsync(plan, "tcg", ProgramPath.Find("qemu-system-x86_64")!, null);
+    }
+}
