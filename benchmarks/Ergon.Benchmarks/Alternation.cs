@@ -32,7 +32,13 @@ internal sealed class Alternation(CpuMeter cpu)
     private static async Task WarmUpAsync(IReadOnlyList<Contender> contenders, int warmUps)
     {
         foreach (var contender in contenders)
-            for (var i = 0; i < warmUps; i++) await contender.RunOnce();
+        {
+            for (var i = 0; i < warmUps; i++)
+            {
+                await contender.RunOnce();
+                await contender.CleanUp();
+            }
+        }
     }
 
     private async Task<IReadOnlyList<Measurement>> MeasureWarmAsync(IReadOnlyList<Contender> contenders, int rounds, int concurrency)
@@ -45,6 +51,7 @@ internal sealed class Alternation(CpuMeter cpu)
                 // The order is turned round every time: nobody is always the one who finds the caches warm.
                 var turn = round % 2 == 0 ? i : contenders.Count - 1 - i;
                 await samples[turn].AddAsync(contenders[turn].RunOnce, concurrency);
+                await contenders[turn].CleanUp();
             }
         }
 

@@ -1,7 +1,11 @@
 namespace Ergon.Benchmarks;
 
 /// <summary>One way to run the same job.</summary>
-internal sealed record Contender(string Name, Func<Task> RunOnce);
+internal sealed record Contender(string Name, Func<Task> RunOnce)
+{
+    /// <summary>Removes what a run has left; not measured.</summary>
+    public Func<Task> CleanUp { get; init; } = static () => Task.CompletedTask;
+}
 
 /// <summary>What one contender was measured to take.</summary>
 internal sealed record Measurement(string Name, double[] Milliseconds, CpuTimes Cpu, double AllocatedKbPerRun, double RunsPerSecond)
