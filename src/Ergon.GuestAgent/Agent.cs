@@ -200,7 +200,7 @@ internal sealed class Agent
         });
     }
 
-    // Time does not pass in a copy of a machine that was kept at a bad moment, and its job would sleep for ever.
+    // Time does not pass in the copy of a state that is not whole, and its job would sleep for ever.
     private void SettleOrShowThatTimePasses()
     {
         if (_settled) GuestClock.LetPass(Moment);

@@ -5,7 +5,7 @@ namespace Ergon.Conformance;
 /// <summary>What tests ask of an executor in more than one step.</summary>
 public static class ExecutorExtensions
 {
-    /// <summary>Waits until the job has written the text, and fails when it ends before that.</summary>
+    /// <summary>Waits until the job has written the text, and fails when it ends, or its time does, before that.</summary>
     public static async Task WaitForOutputAsync(this IExecutor executor, ExecutionId id, string text, CancellationToken cancellationToken)
     {
         var output = new Dictionary<OutputStream, StringBuilder>
@@ -13,13 +13,21 @@ public static class ExecutorExtensions
             [OutputStream.Stdout] = new(),
             [OutputStream.Stderr] = new(),
         };
-        await foreach (var entry in executor.GetLogStreamAsync(new() { ExecutionId = id, Follow = true }, cancellationToken))
+        var end = "The job ended without writing";
+        try
         {
-            var stream = output[entry.Stream].Append(Encoding.UTF8.GetString(entry.Data.Span));
-            if (stream.ToString().Contains(text, StringComparison.Ordinal)) return;
+            await foreach (var entry in executor.GetLogStreamAsync(new() { ExecutionId = id, Follow = true }, cancellationToken))
+            {
+                var stream = output[entry.Stream].Append(Encoding.UTF8.GetString(entry.Data.Span));
+                if (stream.ToString().Contains(text, StringComparison.Ordinal)) return;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            end = "In all of its time the job did not write";
         }
 
-        Assert.Fail($"The job ended without writing '{text}'. stdout: {output[OutputStream.Stdout]} stderr: {output[OutputStream.Stderr]}");
+        Assert.Fail($"{end} '{text}'. stdout: {output[OutputStream.Stdout]} stderr: {output[OutputStream.Stderr]}");
     }
 
     /// <summary>Reads a stream of the log to its end.</summary>

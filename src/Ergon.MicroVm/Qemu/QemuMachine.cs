@@ -25,7 +25,10 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
 
     public Stream Console => process.Console;
 
-    public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken) => StatusOf(await ExecuteAsync("query-status", cancellationToken)) == "paused";
+    public async ValueTask<bool> IsPausedAsync(CancellationToken cancellationToken) => await GetStatusAsync(cancellationToken) == "paused";
+
+    /// <summary>What QEMU says that the machine does; <see langword="null"/>: it has ended.</summary>
+    public async ValueTask<string?> GetStatusAsync(CancellationToken cancellationToken) => StatusOf(await ExecuteAsync("query-status", cancellationToken));
 
     // QEMU holds the connection until the guest opens its port: there is nothing to wait for here.
     public async ValueTask<Stream> ConnectAgentAsync(CancellationToken cancellationToken) =>
@@ -39,13 +42,13 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
 
     public void Kill() => process.Kill();
 
-    /// <summary>Waits until the virtual CPUs run, as they do when the state that the machine begins with is loaded.</summary>
-    public async Task WaitUntilRunningAsync(CancellationToken cancellationToken)
+    /// <summary>Waits until the state that the machine begins with is loaded, and lets it go on: it is as still as it was when it was saved.</summary>
+    public async Task GoOnWhenLoadedAsync(CancellationToken cancellationToken)
     {
         var monitor = await MonitorAsync(cancellationToken);
-        using var resumed = monitor.Watch("RESUME");
-        if (StatusOf(await monitor.ExecuteAsync("query-status", cancellationToken)) == "running") return;
-        await resumed.NextAsync(cancellationToken);
+        using var steps = await WatchMigrationAsync(monitor, cancellationToken);
+        if (StatusOf(await monitor.ExecuteAsync("query-status", cancellationToken)) == "inmigrate") await CompleteAsync(steps, "load", cancellationToken);
+        await monitor.ExecuteAsync("cont", cancellationToken);
     }
 
     public async Task SwapDisksAsync(IReadOnlyList<VmDisk> disks, CancellationToken cancellationToken) =>
@@ -56,23 +59,15 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
     {
         const string Name = "snapshot";
         var monitor = await MonitorAsync(cancellationToken);
+        using var steps = await WatchMigrationAsync(monitor, cancellationToken);
         await monitor.ExecuteWithDescriptorAsync("getfd", file, cancellationToken, static json => json.WriteString("fdname", Name));
-        await monitor.ExecuteAsync("migrate-set-capabilities", cancellationToken, static json =>
-        {
-            json.WriteStartArray("capabilities");
-            json.WriteStartObject();
-            json.WriteString("capability", "events");
-            json.WriteBoolean("state", true);
-            json.WriteEndObject();
-            json.WriteEndArray();
-        });
         await monitor.ExecuteAsync("migrate-set-parameters", cancellationToken, static json => json.WriteNumber("max-bandwidth", MaxSaveBytesPerSecond));
-        using var steps = monitor.Watch("MIGRATION");
-        await monitor.ExecuteAsync("migrate", cancellationToken, static json => json.WriteString("uri", $"fd:{Name}"));
         try
         {
-            while (StatusOf(await steps.NextAsync(cancellationToken)) is not "completed" and var status)
-                if (status is null or "failed" or "cancelled") throw new IOException($"QEMU could not save the machine: it says '{status}'.");
+            // QEMU would save a machine that runs, but of a translated one it misses writes now and then: a page of such a copy is older than its processor.
+            await monitor.ExecuteAsync("stop", cancellationToken);
+            await monitor.ExecuteAsync("migrate", cancellationToken, static json => json.WriteString("uri", $"fd:{Name}"));
+            await CompleteAsync(steps, "save", cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -82,9 +77,29 @@ internal sealed class QemuMachine(VmmProcess process, string directory, TimeProv
         }
         finally
         {
-            // Saving stops the machine, whether it succeeds or not.
             await GoOnAsync(monitor);
         }
+    }
+
+    // QEMU tells of the steps of a migration, which saving and loading are to it, only when it was asked to.
+    private static async Task<QmpEvents> WatchMigrationAsync(QmpConnection monitor, CancellationToken cancellationToken)
+    {
+        await monitor.ExecuteAsync("migrate-set-capabilities", cancellationToken, static json =>
+        {
+            json.WriteStartArray("capabilities");
+            json.WriteStartObject();
+            json.WriteString("capability", "events");
+            json.WriteBoolean("state", true);
+            json.WriteEndObject();
+            json.WriteEndArray();
+        });
+        return monitor.Watch("MIGRATION");
+    }
+
+    private static async Task CompleteAsync(QmpEvents steps, string what, CancellationToken cancellationToken)
+    {
+        while (StatusOf(await steps.NextAsync(cancellationToken)) is not "completed" and var status)
+            if (status is null or "failed" or "cancelled") throw new IOException($"QEMU could not {what} the machine: it says '{status}'.");
     }
 
     private static string? StatusOf(JsonElement data) =>

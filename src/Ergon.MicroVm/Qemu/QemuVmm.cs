@@ -78,7 +78,7 @@ internal sealed class QemuVmm : IVmm
             state,
             File.GetLastWriteTimeUtc(file),
             _ => LaunchAsync(plan, facts.Acceleration, _probe.Program, file),
-            static (machine, token) => machine.WaitUntilRunningAsync(token),
+            static (machine, token) => machine.GoOnWhenLoadedAsync(token),
             machine => ClearAsync(machine, plan),
             cancellationToken);
     }

@@ -21,7 +21,7 @@ namespace Ergon.MicroVm.Vmm;
 internal sealed class MachineSnapshots(string directory, int most, TimeSpan bootTimeout, ILogger logger, TimeProvider time)
 {
     // The layout of the key, of a state's directory, and of what a settled guest is.
-    private const string Format = "4";
+    private const string Format = "5";
 
     private const string LockName = "lock";
 

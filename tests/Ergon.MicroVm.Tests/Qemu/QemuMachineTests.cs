@@ -4,6 +4,7 @@ using Ergon.MicroVm.Qemu;
 using Ergon.MicroVm.Tests.Conformance;
 using Ergon.MicroVm.Vmm;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ergon.MicroVm.Tests.Qemu;
 
@@ -32,7 +33,6 @@ public sealed class QemuMachineTests(QemuFixture fixture) : IAsyncLifetime
         await using var machine = await LaunchAsync();
         try
         {
-            await machine.WaitUntilRunningAsync(Token);
             var (readEnd, writeEnd) = Descriptors.Pipe();
             using var given = readEnd;
             using var impatience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
@@ -46,15 +46,43 @@ public sealed class QemuMachineTests(QemuFixture fixture) : IAsyncLifetime
             // QEMU is done with it when it has closed the file.
             await using (var state = new FileStream(given, FileAccess.Read)) await state.CopyToAsync(Stream.Null, Token);
 
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Token);
-            deadline.CancelAfter(TimeSpan.FromSeconds(20));
-            await machine.WaitUntilRunningAsync(deadline.Token);
+            (await machine.GetStatusAsync(Token)).Should().Be("running");
         }
         finally
         {
             machine.Kill();
             await machine.Ended;
         }
+    }
+
+    [Fact]
+    public async Task A_machine_stands_still_while_it_is_saved_and_goes_on_afterwards()
+    {
+        await using var machine = await LaunchAsync();
+        try
+        {
+            var (readEnd, writeEnd) = Descriptors.Pipe();
+            var saving = SaveAsync(machine, writeEnd);
+            await using (var state = new FileStream(readEnd, FileAccess.Read))
+            {
+                await state.ReadExactlyAsync(new byte[1], Token);
+                (await machine.GetStatusAsync(Token)).Should().Be("paused");
+                await state.CopyToAsync(Stream.Null, Token);
+            }
+
+            await saving;
+            (await machine.GetStatusAsync(Token)).Should().Be("running");
+        }
+        finally
+        {
+            machine.Kill();
+            await machine.Ended;
+        }
+    }
+
+    private static async Task SaveAsync(QemuMachine machine, SafeFileHandle file)
+    {
+        using (file) await machine.SaveAsync(file, Token);
     }
 
     private async Task<QemuMachine> LaunchAsync()
