@@ -36,6 +36,9 @@ public abstract class ConformanceFixture : IAsyncLifetime
     /// <summary>How many executions run at one time in the test of concurrency.</summary>
     public virtual int ConcurrentExecutions => 50;
 
+    /// <summary>How long a job is given for its first steps where it is then to time out.</summary>
+    public virtual TimeSpan FirstSteps => TimeSpan.FromSeconds(1);
+
     /// <summary>Puts a job into the backend's own engine spec.</summary>
     public abstract SpecConfig Spec(TestJob job);
 

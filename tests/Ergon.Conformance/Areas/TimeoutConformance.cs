@@ -6,7 +6,7 @@ public abstract class TimeoutConformance(ConformanceFixture fixture) : Conforman
     [Fact]
     public async Task A_job_that_runs_longer_than_it_may_has_timed_out_and_its_output_is_kept()
     {
-        var result = await RunAsync(Request(Print("before\n"), PrintError("also before\n"), Hang()) with { Timeouts = After(seconds: 1) });
+        var result = await RunAsync(Request(Print("before\n"), PrintError("also before\n"), Hang()) with { Timeouts = After(Fixture.FirstSteps) });
         result.Status.Should().Be(ExecutionStatus.Failed);
         result.Reason.Should().Be(TerminationReason.TimedOut);
         result.Killed.Should().BeTrue();
@@ -21,7 +21,7 @@ public abstract class TimeoutConformance(ConformanceFixture fixture) : Conforman
     {
         var result = await RunAsync(Request(OnSignal(Signal.Terminate, Print("saved\n"), Exit(0)), Print("ready\n"), Hang()) with
         {
-            Timeouts = After(seconds: 1) with { StopGrace = TimeSpan.FromMinutes(1) },
+            Timeouts = After(Fixture.FirstSteps) with { StopGrace = TimeSpan.FromMinutes(1) },
         });
         result.Reason.Should().Be(TerminationReason.TimedOut);
         result.Status.Should().Be(ExecutionStatus.Failed);
@@ -31,7 +31,7 @@ public abstract class TimeoutConformance(ConformanceFixture fixture) : Conforman
     [Fact]
     public async Task A_job_that_ends_in_time_does_not_time_out()
     {
-        var result = await RunAsync(Request(Exit(2)) with { Timeouts = After(seconds: 60) });
+        var result = await RunAsync(Request(Exit(2)) with { Timeouts = After(TimeSpan.FromMinutes(1)) });
         result.Reason.Should().Be(TerminationReason.Exited);
         result.ExitCode.Should().Be(2);
     }
@@ -39,7 +39,7 @@ public abstract class TimeoutConformance(ConformanceFixture fixture) : Conforman
     [Fact]
     public async Task The_run_timeout_stands_still_while_the_job_is_paused()
     {
-        var request = Request(WaitForSignal(Signal.User1), Exit(5)) with { Timeouts = After(seconds: 4) };
+        var request = Request(WaitForSignal(Signal.User1), Exit(5)) with { Timeouts = After(TimeSpan.FromSeconds(4)) };
         if (!Can.Pause)
         {
             var running = await StartAsync(request);
@@ -62,7 +62,7 @@ public abstract class TimeoutConformance(ConformanceFixture fixture) : Conforman
     [Fact]
     public async Task A_job_that_is_thawed_can_still_time_out()
     {
-        var request = Request(Print("ready\n"), Hang()) with { Timeouts = After(seconds: 2) };
+        var request = Request(Print("ready\n"), Hang()) with { Timeouts = After(Fixture.FirstSteps + TimeSpan.FromSeconds(1)) };
         var id = await StartAsync(request);
         await Executor.WaitForOutputAsync(id, "ready\n", Token);
         if (Can.Pause)
@@ -87,5 +87,5 @@ public abstract class TimeoutConformance(ConformanceFixture fixture) : Conforman
         await Refusal(ErrorCode.ExecutionNotFound, () => Executor.GetStatusAsync(request.ExecutionId, Token));
     }
 
-    private static Timeouts After(double seconds) => new() { Run = TimeSpan.FromSeconds(seconds), StopGrace = TimeSpan.FromSeconds(1) };
+    private static Timeouts After(TimeSpan run) => new() { Run = run, StopGrace = TimeSpan.FromSeconds(1) };
 }

@@ -94,7 +94,7 @@ public abstract class VolumeConformance(ConformanceFixture fixture) : Conformanc
         {
             ResultsDir = results,
             Outputs = [Output("out", "/out")],
-            Timeouts = new Timeouts { Run = TimeSpan.FromSeconds(1), StopGrace = TimeSpan.Zero },
+            Timeouts = new Timeouts { Run = Fixture.FirstSteps, StopGrace = TimeSpan.Zero },
         });
         result.Reason.Should().Be(TerminationReason.TimedOut);
         (await File.ReadAllTextAsync(Path.Combine(results, "out", "partial"), Token)).Should().Be("half");

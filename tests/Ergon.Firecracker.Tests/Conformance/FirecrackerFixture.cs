@@ -39,6 +39,8 @@ public class FirecrackerFixture : ConformanceFixture
     // Guests of a stand-in are translated, and a real one may run in a machine that is itself emulated.
     public override int ConcurrentExecutions => 8;
 
+    public override TimeSpan FirstSteps => TimeSpan.FromSeconds(8);
+
     // The bytes of a stand-in's guest pass through one more process, beside processors that are translated.
     public override long LargeOutputSize => 25_000_000;
 

@@ -37,6 +37,8 @@ public class QemuFixture : ConformanceFixture
     // Translated guests on a machine that runs several of them at once.
     public override int ConcurrentExecutions => 12;
 
+    public override TimeSpan FirstSteps => TimeSpan.FromSeconds(8);
+
     // What a translated shell makes in reasonable time; the tests of the agent send 100 MB, made by a faster program.
     public override long LargeOutputSize => 20_000_000;
 
