@@ -71,9 +71,7 @@ internal sealed class BootedMachine
     public async ValueTask EndAsync()
     {
         if (_channel is not null) await _channel.DisposeAsync();
-        Machine.Kill();
-        await Machine.Ended;
-        await Machine.DisposeAsync();
+        await Machine.EndAsync();
     }
 
     private static async Task<IVirtualMachine> LaunchAsync(MicroVmParts parts, VmPlan plan, CancellationToken cancellationToken)

@@ -52,9 +52,7 @@ internal sealed partial class FirecrackerVmm
 
     private async Task<string> EndAsync(FirecrackerMachine? machine, VmPlan plan)
     {
-        machine?.Kill();
-        var errors = machine is null ? "" : (await machine.Ended).Errors;
-        if (machine is not null) await machine.DisposeAsync();
+        var errors = machine is null ? "" : await machine.EndAsync();
         Clear(plan.Directory);
         return errors;
     }

@@ -57,7 +57,7 @@ internal sealed class QemuVmm : IVmm
         }
         catch
         {
-            await EndAsync(machine);
+            await machine.EndAsync();
             throw;
         }
 
@@ -86,7 +86,7 @@ internal sealed class QemuVmm : IVmm
     // What is left of a machine that has ended would be in the way of the one that takes its place.
     private static async Task<string> ClearAsync(QemuMachine? machine, VmPlan plan)
     {
-        var errors = machine is null ? "" : await EndAsync(machine);
+        var errors = machine is null ? "" : await machine.EndAsync();
         foreach (var name in new[] { QemuMachine.MonitorName, QemuMachine.AgentName, VmmProcess.ConsoleName, VmmProcess.ErrorsName }) File.Delete(Path.Combine(plan.Directory, name));
         return errors;
     }
@@ -102,14 +102,6 @@ internal sealed class QemuVmm : IVmm
         {
             return null;
         }
-    }
-
-    private static async Task<string> EndAsync(QemuMachine machine)
-    {
-        machine.Kill();
-        var end = await machine.Ended;
-        await machine.DisposeAsync();
-        return end.Errors;
     }
 
     /// <summary>Starts a machine.</summary>

@@ -19,9 +19,12 @@ internal sealed class WarmMachine(MicroVmParts parts, MachineDirectory directory
     public bool IsWaiting => !machine.Machine.Ended.IsCompleted && !machine.Channel.Closed.IsCompleted;
 
     /// <summary>Removes it.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => RemoveAsync(parts, directory, cgroup, machine);
+
+    /// <summary>Removes what there is of one.</summary>
+    public static async ValueTask RemoveAsync(MicroVmParts parts, MachineDirectory directory, Cgroup? cgroup, BootedMachine? machine)
     {
-        await machine.EndAsync();
+        if (machine is not null) await machine.EndAsync();
         if (cgroup is not null) await cgroup.RemoveAsync(parts.Events, CancellationToken.None);
         parts.Machines.Remove(directory);
     }

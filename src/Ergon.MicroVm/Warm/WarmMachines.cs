@@ -63,9 +63,7 @@ internal sealed class WarmMachines : IAsyncDisposable
         }
         catch
         {
-            if (machine is not null) await machine.EndAsync();
-            if (cgroup is not null) await cgroup.RemoveAsync(_parts.Events, CancellationToken.None);
-            _parts.Machines.Remove(directory);
+            await WarmMachine.RemoveAsync(_parts, directory, cgroup, machine);
             throw;
         }
     }

@@ -26,7 +26,7 @@ public abstract class MachineTests(QemuFixture fixture) : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
         if (fixture.SkipReason is not null) return;

@@ -2,6 +2,7 @@ using Ergon.Linux;
 using Ergon.MicroVm.Guest.Boot;
 using Ergon.MicroVm.Qemu;
 using Ergon.MicroVm.Tests.Conformance;
+using Ergon.MicroVm.Tests.Guests;
 using Ergon.MicroVm.Vmm;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
@@ -9,22 +10,14 @@ using Microsoft.Win32.SafeHandles;
 namespace Ergon.MicroVm.Tests.Qemu;
 
 /// <summary>What becomes of a machine that is told by its monitor what to do.</summary>
-public sealed class QemuMachineTests(QemuFixture fixture) : IAsyncLifetime
+public sealed class QemuMachineTests(QemuFixture fixture) : MachineTests(fixture)
 {
     private readonly KernelEvents _events = new();
 
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync()
+    public override async ValueTask DisposeAsync()
     {
-        Assert.SkipWhen(fixture.SkipReason is not null, fixture.SkipReason ?? "");
-        return ValueTask.CompletedTask;
-    }
-
-    public ValueTask DisposeAsync()
-    {
+        await base.DisposeAsync();
         _events.Dispose();
-        return ValueTask.CompletedTask;
     }
 
     [Fact]
@@ -87,14 +80,14 @@ public sealed class QemuMachineTests(QemuFixture fixture) : IAsyncLifetime
 
     private async Task<QemuMachine> LaunchAsync()
     {
-        var cache = fixture.NewDirectory();
-        using var boot = new GuestBoot(fixture.Options, cache);
-        var vmm = new QemuVmm(fixture.Options, boot, cache, _events, NullLogger.Instance, TimeProvider.System);
+        var cache = Fixture.NewDirectory();
+        using var boot = new GuestBoot(Fixture.Options, cache);
+        var vmm = new QemuVmm(Fixture.Options, boot, cache, _events, NullLogger.Instance, TimeProvider.System);
         var files = await boot.GetAsync(null, vmm.ModulesFor(null), Token);
         var plan = new VmPlan
         {
             Name = "tests/machine",
-            Directory = fixture.NewDirectory(),
+            Directory = Fixture.NewDirectory(),
             Cpus = 1,
             MemoryBytes = 256L << 20,
             KernelPath = files.KernelPath,
